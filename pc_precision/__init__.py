@@ -5,7 +5,7 @@ from .energy import energy, errors, layer_energies
 from .experiment import ALGORITHMS, Algorithm, Experiment
 from .layers import ACTIVATIONS, Block, Dense, Layer, Network, Readout, feedforward, mlp, predictions, vgg
 from .learning import backprop_loss, energy_loss, forward_update_loss, weight_gradient
-from .paper import accuracy_table, check_parameters, grid, published, save_table
+from .paper import accuracy_table, caption, check_parameters, grid, published, save_table
 from .precision import Constant, Decaying, Spiking, nudge
 from .relaxation import Relaxed, relax, relax_dense
 from .results import results, summarise, use_compilation_cache
@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ACTIVATIONS", "ALGORITHMS", "Algorithm", "Block", "Constant", "DATASETS", "Dataset", "DatasetInfo", "Decaying",
     "Dense", "Experiment", "Info", "Layer", "Network", "Readout", "Relaxed", "Spiking", "Split", "State",
-    "accuracy_table", "backprop_loss", "check_parameters", "energy", "energy_loss", "errors", "evaluate",
+    "accuracy_table", "backprop_loss", "caption", "check_parameters", "energy", "energy_loss", "errors", "evaluate",
     "feedforward", "forward_update_loss", "grid", "layer_energies", "load", "make_step", "mlp", "nudge",
     "predictions", "prepare", "published", "relax", "relax_dense", "results", "save_table", "summarise", "train",
     "use_compilation_cache", "vgg", "weight_gradient"]

@@ -610,7 +610,8 @@ def _download(url: str, folder: pathlib.Path) -> pathlib.Path:
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5).close()
     except OSError as error:
-        raise ConnectionError(f"{url} cannot be reached ({error}): fetch it elsewhere and pass its path as `source`")
+        raise ConnectionError(f"{url} cannot be reached ({error}): "
+                              "fetch it elsewhere and pass its path as `source`") from None
     import tensorflow_datasets as tfds
     return pathlib.Path(tfds.download.DownloadManager(download_dir=str(folder)).download(url))
 

@@ -137,7 +137,7 @@ class Experiment:
         "SHA-256 of the resolved settings, 16 hex digits: equal for equal runs, in every process."
         settings = asdict(resolve(self))
         for field in fields(self):                           # so that a field added later leaves old keys as they are
-            if settings[field.name] is None or settings[field.name] == field.default:
+            if field.name in unused(self) or settings[field.name] == field.default:
                 del settings[field.name]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'PUBLISHED', 'NOT_PUBLISHED', 'check_parameters', 'as_list', 'grid', 'cell', 'accuracy_table',
-           'to_markdown', 'save_table', 'published']
+           'to_markdown', 'save_table', 'caption', 'published']
 
 # %% ../nbs/11_paper.ipynb #9b29543a
 import difflib
@@ -93,7 +93,15 @@ def save_table(table: Any, out_dir: Any, name: str, caption: str = "") -> None:
     table.to_csv(folder / f"{name}.csv", index=table.index.names != [None])
     (folder / f"{name}.md").write_text((f"{caption}\n\n" if caption else "") + to_markdown(table), encoding="utf-8")
 
-# %% ../nbs/11_paper.ipynb #23a4487e
+# %% ../nbs/11_paper.ipynb #08523a0e
+def caption(frame: Any, what: str, profile: str) -> str:
+    "One sentence on where the numbers of a table come from."
+    one = frame.iloc[0]
+    size = "full width" if one["width"] == 1 else f"width {one['width']:g}"
+    return (f"{what} (%), profile {profile}: mean ± standard deviation over {frame['seed'].nunique()} seed(s); epoch chosen by "
+            f"{one['select']} accuracy among at most {frame['epoch'].max()}; {size}; {', '.join(frame['device'].unique())}.")
+
+# %% ../nbs/11_paper.ipynb #f60def39
 PUBLISHED: tuple[dict, ...] = (
     dict(dataset="cifar10", model="vgg10", batch_norm="freeze", method="precision schedule + forward update", top1=93.27,
          source="the paper, appendix C"),

@@ -273,9 +273,9 @@ def scores(frame: Any, metric: str = "top1") -> Any:
     rows = []
     for _, one in frame.groupby("key", sort=False):
         first = one.iloc[0]
-        top1 = one[(one.split == first.select) & (one.metric == "top1")].sort_values("epoch")
+        top1 = one[(one.split == first["select"]) & (one.metric == "top1")].sort_values("epoch")
         test = one[(one.split == "test") & (one.metric == metric)].set_index("epoch").value
-        good = first.outcome != "diverged" and len(top1) and len(test)
+        good = first["outcome"] != "diverged" and len(top1) and len(test)
         epoch = top1.epoch.iloc[best_epoch(list(top1.value))] if good else None
         rows.append(first.drop(list(COLUMNS)).to_dict() | {"epoch": epoch, "epochs_run": one.epoch.max(),
                                                            "score": test[epoch] if good else float("nan")})

@@ -74,14 +74,14 @@ def make_plan(exp: Experiment, info: DatasetInfo) -> Plan:
 
 # %% ../nbs/07_training.ipynb #962570aa
 def backprop_errors(net: Network, params: tuple, stats: tuple, x: jax.Array, relaxed: Relaxed) -> tuple:
-    "Errors of each layer in backpropagation's backward pass, -dE/dmu_l with E = 1/2 ||x_L - mu_L||^2 per sample."
+    "Errors of each layer in backpropagation's backward pass, -dE/dmu_l with E = 1/2 ||x_L - mu_L||^2 / beta of a sample."
     def loss(bumps: tuple) -> jax.Array:
         a = x
         for layer, p, s, bump in zip(net.layers, params, stats, bumps):
             a = jax.tree.map(jnp.add, layer.apply(p, s, a, True)[0], bump)
-        return len(x) * energy((jax.tree.map(jnp.subtract, relaxed.final[-1], a),))
-    grads = jax.grad(loss)(jax.tree.map(jnp.zeros_like, relaxed.initial))
-    return jax.tree.map(jnp.negative, grads)
+        return energy((jax.tree.map(jnp.subtract, relaxed.final[-1], a),)) / relaxed.beta
+    grads = jax.grad(loss)(jax.tree.map(jnp.zeros_like, relaxed.initial))       # shared with the weight gradient by XLA
+    return jax.tree.map(lambda g: -len(x) * g, grads)
 
 
 def learning_errors(plan: Plan, params: tuple, stats: tuple, x: jax.Array, relaxed: Relaxed) -> tuple:
@@ -188,7 +188,8 @@ def jit_evaluate(plan: Plan, params: tuple, stats: tuple, images: jax.Array, lab
         output = feedforward(plan.net, params, stats, x, train=False)[0][-1]
     loss = 0.5 * jnp.sum((jax.nn.one_hot(labels, plan.info.classes) - output) ** 2, -1)
     own = jnp.take_along_axis(output, labels[:, None], 1)
-    rank = jnp.sum(output > own, -1)                          # how many classes stand before the label's
+    earlier = jnp.arange(output.shape[-1]) < labels[:, None]  # ties: the first class wins, as in argmax
+    rank = jnp.sum((output > own) | ((output == own) & earlier), -1)
     finite = jnp.isfinite(output).all(-1)                     # a diverged output hits nothing
     return jnp.stack([(value * real).sum() for value in (loss, (rank < 1) & finite, (rank < 5) & finite)])
 

@@ -1,0 +1,39 @@
+"""The package as settings.ini describes it; there is no second place for a version or a requirement."""
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+config = ConfigParser(delimiters=["="])
+config.read(HERE / "settings.ini", encoding="utf-8")
+cfg = config["DEFAULT"]
+
+STATUS = {"1": "1 - Planning", "2": "2 - Pre-Alpha", "3": "3 - Alpha", "4": "4 - Beta", "5": "5 - Production/Stable"}
+EXTRA = "_requirements"
+
+setup(
+    name=cfg["lib_name"],
+    version=cfg["version"],
+    description=cfg["description"],
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author=cfg["author"],
+    author_email=cfg["author_email"],
+    url=cfg["git_url"],
+    license="Apache-2.0",
+    keywords=cfg["keywords"].split(),
+    classifiers=[
+        f"Development Status :: {STATUS[cfg['status']]}",
+        f"Intended Audience :: {cfg['audience']}",
+        f"Natural Language :: {cfg['language']}",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    python_requires=f">={cfg['min_python']}",
+    packages=[cfg["lib_path"]],
+    package_data={cfg["lib_path"]: ["assets/*"]},
+    install_requires=cfg["requirements"].split(),
+    extras_require={key.removesuffix(EXTRA): cfg[key].split() for key in cfg if key.endswith(EXTRA)},
+    zip_safe=False,
+)

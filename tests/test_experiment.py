@@ -1,0 +1,96 @@
+"An experiment is one value: equal runs have equal keys in every process, other runs have others, bad ones are refused."
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from pc_precision.experiment import (ALGORITHMS, DEFAULTS, Experiment, covariance, defaults, network, resolve, unused)
+from pc_precision.precision import Decaying, Spiking
+
+BASE = Experiment(model="vgg7", algorithm="S+F-CN", batch_norm="freeze")
+OTHER = dict(dataset="cifar10", model="vgg5", algorithm="S+F", batch_norm="bn", seed=1, width=0.5, activation="relu", bn_mode="ema",
+             padding=1, T=9, x_step=0.2, momentum=0.5, nesterov=True, reading="energy", alpha=0.3, base=10.0, beta=0.7,
+             sign_per="epoch", learning_rate=1e-5, weight_decay=0.1, batch_size=64, epochs=3, schedule_epochs=3, patience=None,
+             limit=500, augment=False, select="test", matmul_precision="highest")
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_every_setting_that_matters_changes_the_key(name):
+    assert replace(BASE, **{name: OTHER[name]}).key != BASE.key
+
+
+def test_the_list_above_names_every_field():
+    assert {f.name for f in fields(Experiment)} == {*OTHER, "k"}          # k: see the decaying schedule below
+    decaying = replace(BASE, algorithm="D")
+    assert replace(decaying, k=1.5).key != decaying.key
+
+
+def test_settings_that_do_not_matter_leave_the_key():
+    bp = Experiment(algorithm="BP")
+    for name in ("T", "x_step", "momentum", "nesterov", "reading", "alpha", "base", "k", "beta", "sign_per", "bn_mode"):
+        value = {**OTHER, "k": 2.0}[name]
+        assert name in unused(bp) and replace(bp, **{name: value}).key == bp.key
+    assert replace(bp, batch_norm="bn").key == replace(bp, batch_norm="freeze").key != bp.key
+
+
+def test_the_key_is_the_same_in_another_process_and_however_it_is_written():
+    code = "from pc_precision.experiment import Experiment; print(Experiment(model='vgg7', algorithm='S+F-CN', batch_norm='freeze').key)"
+    keys = {subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": s, "PYTHONPATH": ":".join(sys.path), "PATH": ""},
+                           capture_output=True, text=True, check=True).stdout.strip() for s in ("1", "2")}
+    assert keys == {BASE.key}
+    assert replace(BASE, alpha=1).key == replace(BASE, alpha=1.0).key
+    assert replace(BASE, x_step=resolve(BASE).x_step, T=7).key == BASE.key
+
+
+def test_resolving_twice_changes_nothing_and_replacing_asks_for_the_other_algorithms_defaults():
+    for name in ALGORITHMS:
+        exp = replace(BASE, algorithm=name)
+        assert resolve(resolve(exp)) == resolve(exp)
+    assert resolve(replace(BASE, algorithm="PC", dataset="cifar10")).x_step == DEFAULTS["PC"]["x_step"]
+    assert resolve(BASE).T == 7 and resolve(BASE).alpha == resolve(BASE).x_step
+    assert defaults("PC-CN", "cifar10", 5)["beta"] < 1 == defaults("PC", "cifar10", 5)["beta"]
+
+
+def test_algorithms_are_the_papers():
+    rule = {name: (a.schedule, a.rule, a.nudging) for name, a in ALGORITHMS.items()}
+    assert rule["BP"] == ("constant", "bp", "none") and rule["PC"] == ("constant", "pc", "none")
+    assert rule["PC-CN"] == ("constant", "pc", "centre") and rule["F"] == ("constant", "forward", "none")
+    assert rule["D"] == ("decaying", "pc", "none") and rule["S"] == ("spiking", "pc", "none")
+    assert rule["D+F"] == ("decaying", "forward", "none") and rule["S+F"] == ("spiking", "forward", "none")
+
+
+def test_covariance_tables_come_from_the_settings():
+    exp = Experiment(model="mlp-8-8", algorithm="S+F", T=4, alpha=0.25, base=2.0)
+    assert np.allclose(covariance(exp), Spiking(0.25, 2.0)(4, 3))
+    assert np.allclose(covariance(replace(exp, algorithm="D", k=1.5)), Decaying(1.5)(4, 3))
+    assert np.allclose(covariance(replace(exp, algorithm="F")), 1) and covariance(replace(exp, algorithm="BP")).shape == (0, 3)
+
+
+def test_networks_come_from_the_settings():
+    net = network(Experiment(model="vgg5", width=0.25, activation="relu", batch_norm="freeze", bn_mode="ema", padding=1), 7)
+    assert net.layers[0].features == 32 and net.layers[3].padding == 1 and net.layers[-1].features == 7
+    assert {b.batch_norm for b in net.layers[:-1]} == {"ema"} and {b.activation for b in net.layers[:-1]} == {"relu"}
+    assert len(network(Experiment(model="mlp-5-6-7"), 3)) == 4
+
+
+@pytest.mark.parametrize("bad, says", [
+    (dict(algorithm="SF"), "did you mean 'S+F'"), (dict(model="vgg6"), "'vgg5', 'vgg7', 'vgg10', 'vgg15'"), (dict(dataset=""), "'digits'"),
+    (dict(batch_norm="frozen"), "'freeze'"), (dict(bn_mode="running"), "'batch', 'ema'"), (dict(reading="both"), "'activity', 'energy'"),
+    (dict(activation="swish"), "'gelu'"), (dict(select="train"), "'validation', 'test'"), (dict(T=0), "T must be"), (dict(T=2.5), "T must be"),
+    (dict(seed=-1), "seed must be"), (dict(alpha=0), "alpha must be"), (dict(x_step=-1.0), "x_step must be"), (dict(beta=0), "beta must be"),
+    (dict(beta=1.5), "beta must be"), (dict(momentum=-0.1), "momentum must be"), (dict(learning_rate=float("nan")), "learning_rate must be"),
+    (dict(weight_decay=-1), "weight_decay must be"), (dict(epochs=True), "epochs must be"), (dict(width="1"), "width must be"),
+    (dict(model="mlp-8", batch_norm="bn"), "needs convolutions"), (dict(model="mlp-0"), "mlp-64-64")])
+def test_bad_values_stop_with_one_sentence_that_names_what_is_allowed(bad, says):
+    with pytest.raises(ValueError) as caught:
+        Experiment(**bad)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_too_few_steps_warn_and_name_the_layers_that_never_learn():
+    with pytest.warns(UserWarning, match=r"never reaches layers 1, 2, 3, which will not learn; use T >= 10"):
+        Experiment(model="vgg10", T=6)
+    with pytest.warns(UserWarning, match=r"layer 1, which"):
+        Experiment(model="vgg5", T=3)

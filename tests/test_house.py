@@ -1,0 +1,239 @@
+"""The house keeps its promises: notebooks and modules in step, one version, complete pins, lean imports, honest README."""
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from configparser import ConfigParser
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted(path for path in (ROOT / "nbs").glob("*.ipynb") if path.name != "index.ipynb")
+LIBRARY = [path for path in NOTEBOOKS if re.match(r"\d\d_", path.name)]
+PAPER = [path for path in NOTEBOOKS if path not in LIBRARY]
+HEAVY = ["tensorflow_datasets", "papermill", "matplotlib", "pandas", "tqdm", "PIL", "filelock"]
+
+
+def name(path: Path) -> str:
+    return path.stem
+
+
+def cells(path: Path) -> list[dict]:
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def settings() -> dict[str, str]:
+    config = ConfigParser(delimiters=["="])
+    config.read(ROOT / "settings.ini", encoding="utf-8")
+    return dict(config["DEFAULT"])
+
+
+def requirements(*keys: str) -> list[Requirement]:
+    return [Requirement(text) for key in keys for text in settings()[key].split()]
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(package): version for package, version in pairs}
+
+
+def committed_files() -> list[Path]:
+    """What git has or would take: tracked files, and new ones that it does not ignore."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [ROOT / line for line in sorted(set(listed.split("\0"))) if line and (ROOT / line).is_file()]
+
+
+def copy_of_the_house(folder: Path) -> Path:
+    """The files that nbdev and pip read, in `folder`."""
+    for part in ["settings.ini", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "index.ipynb"]:
+        shutil.copy(ROOT / part, folder / part)
+    ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+    for part in ["nbs", "pc_precision"]:
+        shutil.copytree(ROOT / part, folder / part, symlinks=True, ignore=ignore)
+    return folder
+
+
+def tool(command: str, folder: Path) -> None:
+    """Run nbdev's `command` of this environment in `folder`."""
+    done = subprocess.run([Path(sys.executable).parent / command], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Notebooks and modules
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> Path:
+    """A copy whose modules are exported anew, after the old ones are gone, and whose notebooks are cleaned."""
+    copy = copy_of_the_house(tmp_path_factory.mktemp("house"))
+    for module in (copy / "pc_precision").glob("*.py"):
+        if module.name != "__init__.py":
+            module.unlink()
+    tool("nbdev_export", copy)
+    tool("nbdev_clean", copy)
+    return copy
+
+
+def test_every_module_is_what_the_notebooks_export(exported):
+    new = {path.name: path.read_bytes() for path in (exported / "pc_precision").glob("*.py")}
+    old = {path.name: path.read_bytes() for path in (ROOT / "pc_precision").glob("*.py")}
+    assert new.keys() == old.keys(), "modules without a notebook, or notebooks never exported: make export"
+    assert [module for module in new if new[module] != old[module]] == [], "not in step: make export"
+
+
+def test_every_notebook_is_clean(exported):
+    notebooks = [*NOTEBOOKS, ROOT / "index.ipynb"]
+    unclean = [path.name for path in notebooks if path.read_bytes() != (exported / path.relative_to(ROOT)).read_bytes()]
+    assert unclean == [], "run nbdev_clean"
+
+
+def test_export_touches_nothing_else(exported):
+    for part in ["settings.ini", "pyproject.toml", "README.md"]:
+        assert (exported / part).read_bytes() == (ROOT / part).read_bytes()
+
+
+@pytest.mark.parametrize("notebook", LIBRARY, ids=name)
+def test_library_notebook_exports_the_module_it_is_named_after(notebook):
+    module = notebook.stem[3:]
+    lines = [line.strip() for cell in cells(notebook) for line in cell["source"]]
+    assert [line for line in lines if line.startswith("#| default_exp")] == [f"#| default_exp {module}"]
+    assert f"File to edit: ../nbs/{notebook.name}" in (ROOT / "pc_precision" / f"{module}.py").read_text()
+
+
+@pytest.mark.parametrize("notebook", PAPER, ids=name)
+def test_paper_notebook_has_one_cell_of_annotated_parameters(notebook):
+    tagged = [cell for cell in cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1, "papermill needs exactly one cell tagged `parameters`"
+    statements = ast.parse("".join(tagged[0]["source"])).body
+    assert statements and all(isinstance(node, ast.AnnAssign) and node.value is not None for node in statements)
+
+
+def test_index_is_one_file_seen_twice():
+    link = ROOT / "nbs" / "index.ipynb"
+    assert link.is_symlink() and os.readlink(link) == "../index.ipynb"
+
+
+# README
+
+def test_readme_is_made_from_index(tmp_path):
+    subprocess.run([sys.executable, ROOT / "tools" / "readme.py", tmp_path], check=True)
+    made = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in made if (ROOT / path).read_bytes() != (tmp_path / path).read_bytes()] == [], "make readme"
+    pictures = ROOT / "docs" / "readme"
+    assert {path.relative_to(ROOT) for path in pictures.glob("*")} <= set(made), "a picture README no longer shows"
+
+
+def test_readme_opens_with_the_two_commands():
+    block = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert [line.split("#")[0].strip() for line in block[1].splitlines()] == ["make table1", "make test"]
+    assert block.start() < 300
+
+
+def test_links_in_readme_lead_somewhere_and_to_every_notebook():
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / "README.md").read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert {f"nbs/{path.name}" for path in NOTEBOOKS} <= set(links), "every notebook is a room on the map"
+
+
+# Package
+
+def test_one_version_everywhere():
+    version = settings()["version"]
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert [cited[1], newest[1]] == [version, version]
+
+
+def test_pins_satisfy_every_requirement():
+    wanted = requirements("requirements", "dev_requirements", "cuda_requirements")
+    wrong = [str(req) for req in wanted if pins().get(canonicalize_name(req.name), "none") not in req.specifier]
+    assert wrong == [], "make pins"
+
+
+def test_pins_cover_what_is_installed_underneath():
+    """Walk from settings.ini through the installed packages' own requirements: each one met must be pinned."""
+    todo, seen = requirements("requirements", "dev_requirements"), set()
+    while todo:
+        req = todo.pop()
+        key = (canonicalize_name(req.name), frozenset(req.extras))
+        if key in seen:
+            continue
+        seen.add(key)
+        for text in metadata.requires(req.name) or []:
+            below = Requirement(text)
+            extras = ["", *req.extras]
+            if below.marker is None or any(below.marker.evaluate({"extra": extra}) for extra in extras):
+                todo.append(below)
+    assert len(seen) > 100, "the walk should meet the whole of jupyter"
+    assert sorted({package for package, _ in seen} - pins().keys()) == [], "make pins"
+
+
+def test_wheel_carries_modules_and_assets(tmp_path):
+    copy = copy_of_the_house(tmp_path)
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+                    "--wheel-dir", tmp_path / "dist", copy], check=True, capture_output=True)
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    packed = {entry for entry in zipfile.ZipFile(wheel).namelist() if entry.startswith("pc_precision/")}
+    folder = copy / "pc_precision"
+    assert packed == {str(path.relative_to(copy)) for path in [*folder.glob("*.py"), *(folder / "assets").iterdir()]}
+
+
+IMPORT_EVERYTHING = """
+import importlib, pkgutil, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ImportError(f"{{name}} is not installed here")
+
+sys.meta_path.insert(0, Absent())
+import pc_precision
+modules = [importlib.import_module(f"pc_precision.{{found.name}}") for found in pkgutil.iter_modules(pc_precision.__path__)]
+print(len(modules))
+"""
+
+
+def test_import_needs_jax_flax_optax_and_numpy_alone():
+    code = IMPORT_EVERYTHING.format(blocked=set(HEAVY))
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= len(LIBRARY)
+
+
+# Nothing of the machine it was written on
+
+# an absolute path begins a word; https://host/tmp/ does not.  [/] keeps this file from finding itself.
+MACHINE = re.compile(r"(?<![\w.:/+-])[/](work|tmp|root|home|Users|opt|mnt|var/folders)[/]\w|file:[/][/]")
+REGISTRY = re.compile(r"[p]ypi\.org|[p]ythonhosted|[-]-(extra-)?index-url|[-]-find-links|registry\.[n]pmjs|conda\.[a]naconda")
+PICTURE = re.compile(r'^\s*"image/[\w+]+": .*$', re.MULTILINE)
+
+
+def test_patterns_find_what_they_are_for():
+    absolute, found = "/" + "home/ada/x.py", "see https://a.org/" + "tmp/x"
+    assert MACHINE.search(f'open("{absolute}")') and not MACHINE.search(found)
+    assert REGISTRY.search("https://" + "py" + "pi.org/simple") and not REGISTRY.search("pip install -c constraints.txt .")
+
+
+def test_no_file_names_a_machine_or_a_registry():
+    bad = []
+    for path in committed_files():
+        if path.suffix not in {".npz", ".png", ".gz"}:
+            text = PICTURE.sub("", path.read_text(encoding="utf-8"))
+            bad += [f"{path.relative_to(ROOT)}: {hit[0]}" for rule in (MACHINE, REGISTRY) for hit in rule.finditer(text)]
+    assert bad == []
+
+
+def test_ci_runs_what_a_person_runs():
+    ci = ROOT / ".ci" / "run"
+    assert os.access(ci, os.X_OK)
+    lines = [line for line in ci.read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if line.startswith("make")] == ["make check", "make test"]

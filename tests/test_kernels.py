@@ -1,0 +1,212 @@
+"""Convolution and pooling against lax and against sums written out, in float64; the choice of formula; what is computed."""
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from pc_precision import kernels
+from pc_precision.kernels import conv3x3, max_pool2
+
+SHAPES = [  # B, H, W, Cin, Cout, padding: images of one pixel up, odd sizes, one and three samples and channels
+    (1, 1, 1, 1, 1, 1), (3, 1, 2, 3, 2, 1), (3, 2, 2, 3, 5, 1), (1, 3, 3, 4, 3, 0), (3, 4, 4, 1, 3, 0), (3, 3, 5, 3, 1, 1),
+    (1, 4, 4, 3, 3, 1), (3, 5, 7, 3, 30, 0), (3, 5, 4, 1, 9, 1), (1, 8, 3, 2, 4, 0), (2, 6, 6, 256, 2, 0)]
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+def lax_conv(x, kernel, padding):
+    return lax.conv_general_dilated(x, kernel, (1, 1), [(padding, padding)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def lax_pool(x):
+    return lax.reduce_window(x, np.array(-np.inf, x.dtype), lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+
+def arrays(shape, dtype=jnp.float64):
+    batch, height, width, cin, cout, padding = shape
+    random = np.random.default_rng(0)
+    grow = 2 * padding - 2
+    sizes = (batch, height, width, cin), (3, 3, cin, cout), (batch, height + grow, width + grow, cout)
+    return [jnp.asarray(random.normal(size=s), dtype) for s in sizes]
+
+
+def pull(conv, x, kernel, g, padding):
+    "Output and both gradients."
+    y, back = jax.vjp(lambda x, kernel: conv(x, kernel, padding), x, kernel)
+    return (y, *back(g))
+
+
+def assert_same(ours, theirs, relative=1e-12):
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype
+        assert float(jnp.abs(a - b).max()) <= relative * float(jnp.abs(b).max())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_conv_and_gradients_equal_lax(shape):
+    x, kernel, g = arrays(shape)
+    assert_same(pull(conv3x3, x, kernel, g, shape[-1]), pull(lax_conv, x, kernel, g, shape[-1]))
+
+
+@pytest.mark.parametrize("formula", [kernels._xla, kernels._product])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_each_formula_in_each_role_equals_lax(shape, formula, monkeypatch):
+    monkeypatch.setattr(kernels, "_formula", lambda *_: formula)
+    x, kernel, g = arrays(shape)
+    assert_same(pull(kernels._chosen, x, kernel, g, shape[-1]), pull(lax_conv, x, kernel, g, shape[-1]))
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("formula", [kernels._xla, kernels._product, conv3x3])
+def test_conv_is_the_sum_it_says(formula, padding):
+    x, kernel, g = map(np.asarray, arrays((2, 4, 3, 3, 2, padding)))
+    zeros = np.zeros((2, 4 + 2 * padding, 3 + 2 * padding, 3))
+    zeros[:, padding:padding + 4, padding:padding + 3] = x
+    y = np.zeros(g.shape)
+    for b, h, w, o in np.ndindex(*g.shape):
+        y[b, h, w, o] = sum(zeros[b, h + i, w + j, c] * kernel[i, j, c, o] for i, j, c in np.ndindex(3, 3, 3))
+    assert_same([formula(x, kernel, padding)], [jnp.asarray(y)])
+
+
+def test_gradients_by_finite_differences():
+    x, kernel, g = arrays((2, 4, 4, 2, 3, 0))
+    _, dx, dkernel = pull(conv3x3, x, kernel, g, 0)
+    random = np.random.default_rng(1)
+    u, v = jnp.asarray(random.normal(size=x.shape)), jnp.asarray(random.normal(size=kernel.shape))
+    value = lambda x, kernel: float((conv3x3(x, kernel, 0) * g).sum())  # linear in each: central differences are exact
+    assert value(x + u, kernel) - value(x - u, kernel) == pytest.approx(2 * float((dx * u).sum()), rel=1e-11)
+    assert value(x, kernel + v) - value(x, kernel - v) == pytest.approx(2 * float((dkernel * v).sum()), rel=1e-11)
+
+
+@pytest.mark.parametrize("dtype, relative", [(jnp.float32, 2e-6), (jnp.bfloat16, 2e-2)])
+@pytest.mark.parametrize("shape", [(3, 2, 2, 3, 5, 1), (3, 5, 5, 3, 30, 1)])
+def test_dtype_is_kept(shape, dtype, relative):
+    x, kernel, g = arrays(shape, dtype)
+    wide = pull(lax_conv, *(a.astype(jnp.float64) for a in (x, kernel, g)), shape[-1])
+    ours = pull(conv3x3, x, kernel, g, shape[-1])
+    assert all(a.dtype == dtype for a in ours)
+    assert_same([a.astype(jnp.float64) for a in ours], wide, relative)
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2, 3, 4, 1), (2, 5, 5, 3, 30, 1)])
+def test_vmap_over_images_kernels_and_gradients(shape):
+    x, kernel, g = (jnp.stack([a, 2 * a, a - 1]) for a in arrays(shape))
+    ours = jax.vmap(lambda *a: pull(conv3x3, *a, shape[-1]))(x, kernel, g)
+    theirs = [jnp.stack(v) for v in zip(*(pull(lax_conv, *a, shape[-1]) for a in zip(x, kernel, g)))]
+    assert_same(ours, theirs)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators use XLA's convolution, which has forward derivatives")
+def test_forward_derivative_is_refused_not_wrong():
+    x, kernel, _ = arrays((1, 4, 4, 1, 1, 1))
+    with pytest.raises(TypeError, match="custom_vjp"):
+        jax.jvp(lambda x: conv3x3(x, kernel, 1), (x,), (x,))
+
+
+FORMULAS = [  # role, batch, height, width, cin, cout, padding, product?
+    *[(role, 128, 2, 2, 512, 512, 1, True) for role in ("output", "input", "kernel")],
+    *[(role, 128, 4, 4, 8, 8, 0, True) for role in ("output", "input", "kernel")],
+    *[(role, 128, 1, 1, 8, 8, 1, True) for role in ("output", "input", "kernel")],
+    *[(role, 128, 3, 3, 512, 512, 1, False) for role in ("output", "input", "kernel")],
+    *[(role, 128, 2, 16, 64, 64, 1, False) for role in ("output", "input", "kernel")],
+    ("output", 128, 8, 8, 256, 256, 0, True), ("kernel", 128, 8, 8, 256, 256, 0, True), ("input", 128, 8, 8, 256, 256, 0, False),
+    ("output", 128, 8, 8, 255, 256, 0, False), ("output", 128, 8, 8, 256, 256, 1, False),
+    ("output", 128, 32, 32, 256, 256, 0, False), ("kernel", 128, 32, 32, 256, 256, 0, False),  # patches too large
+    ("kernel", 128, 32, 32, 3, 27, 1, True), ("kernel", 128, 32, 32, 3, 26, 1, False), ("output", 128, 32, 32, 3, 27, 1, False),
+    ("kernel", 1024, 64, 64, 3, 128, 1, False)]
+
+
+@pytest.mark.parametrize("role, batch, height, width, cin, cout, padding, product", FORMULAS)
+def test_choice_of_formula(role, batch, height, width, cin, cout, padding, product):
+    chosen = kernels._formula(role, (batch, height, width, cin), (3, 3, cin, cout), padding)
+    assert chosen is (kernels._product if product else kernels._xla)
+
+
+@pytest.mark.parametrize("backend, primitive", [("cpu", "custom_vjp"), ("gpu", None), ("tpu", None)])
+def test_choices_are_for_cpus_only(backend, primitive, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    x, kernel, _ = arrays((2, 2, 2, 3, 4, 1))
+    conv = str(jax.make_jaxpr(lambda x, kernel: conv3x3.__wrapped__(x, kernel, 1))(x, kernel))
+    pool = str(jax.make_jaxpr(lambda x: max_pool2.__wrapped__(x))(x))
+    assert ("custom_vjp" in conv) is ("custom_vjp" in pool) is (primitive is not None)
+    assert ("conv_general_dilated" in conv) is ("reduce_window" in pool) is (primitive is None)
+
+
+def compiled(shape, pick):
+    "Cost of the gradients that `pick` keeps."
+    x, kernel, g = (jax.ShapeDtypeStruct(a.shape, jnp.float32) for a in jax.eval_shape(lambda: arrays(shape)))
+    gradients = lambda x, kernel, g: pick(pull(conv3x3, x, kernel, g, shape[-1])[1:])
+    return jax.jit(gradients).lower(x, kernel, g).compile()
+
+
+@pytest.mark.parametrize("shape", [(64, 4, 4, 32, 32, 0), (64, 16, 16, 32, 32, 1)])
+def test_unused_gradient_costs_nothing(shape):
+    flops = [compiled(shape, pick).cost_analysis()["flops"] for pick in (lambda v: v[0], lambda v: v[1], lambda v: v)]
+    batch, height, width, cin, cout, padding = shape
+    one = 2 * batch * (height + 2 * padding - 2) * (width + 2 * padding - 2) * 9 * cin * cout
+    assert 0.8 * one < flops[0] < 1.2 * one and 0.8 * one < flops[1] < 1.2 * one  # XLA does not count the zero padding
+    assert 1.7 * one < flops[2] < 2.3 * one
+
+
+def test_no_patches_of_a_large_image():
+    shape = (128, 32, 32, 128, 128, 1)
+    patches = 4 * 128 * 32 * 32 * 9 * 128
+    assert compiled(shape, lambda v: v[1]).memory_analysis().temp_size_in_bytes < patches / 2
+
+
+def windows():
+    "All 256 windows of the values 0..3, every pattern of ties among them, as one row of 2x2 images."
+    return jnp.asarray(list(product(range(4), repeat=4)), jnp.float64).reshape(256, 2, 2, 1)
+
+
+def test_pool_of_every_tie():
+    x = windows()
+    flat = np.asarray(x).reshape(256, 4)
+    y, back = jax.vjp(max_pool2, x)
+    g = jnp.arange(1.0, 257).reshape(256, 1, 1, 1)
+    expected = np.eye(4)[flat.argmax(1)] * np.arange(1.0, 257)[:, None]  # numpy's argmax is the first of the largest
+    assert (np.asarray(y).ravel() == flat.max(1)).all()
+    assert (np.asarray(back(g)[0]).reshape(256, 4) == expected).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2, 1), (3, 4, 6, 3), (2, 8, 2, 5)])
+@pytest.mark.parametrize("kind", ["relu", "constant", "negative", "signed zeros"])
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32])
+def test_pool_equals_lax(shape, kind, dtype):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=shape), dtype)
+    x = {"relu": jax.nn.relu(x), "constant": jnp.ones_like(x), "negative": -jnp.abs(x) - 1, "signed zeros": x * 0}[kind]
+    g = jnp.arange(1, 1 + x.size // 4, dtype=dtype).reshape(shape[0], shape[1] // 2, shape[2] // 2, shape[3])
+    (y, back), (lax_y, lax_back) = jax.vjp(max_pool2, x), jax.vjp(lax_pool, x)
+    assert (y == lax_y).all() and y.dtype == dtype
+    assert (back(g)[0] == lax_back(g)[0]).all() and back(g)[0].dtype == dtype
+
+
+def test_pool_vmap():
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 2, 4, 4, 2)))
+    total = lambda pool: lambda x: (pool(x) ** 2).sum()
+    assert (jax.vmap(jax.grad(total(max_pool2)))(x) == jnp.stack([jax.grad(total(lax_pool))(v) for v in x])).all()
+
+
+@pytest.mark.parametrize("x, kernel, padding, words", [
+    ((1, 4, 4, 2), (3, 3, 2, 1), 2, "0 or 1"), ((1, 4, 4, 2), (3, 3, 2, 1), "SAME", "0 or 1"),
+    ((1, 4, 4, 2), (5, 5, 2, 1), 1, "3, 3, Cin, Cout"), ((1, 4, 4, 2), (3, 3, 3, 1), 1, "do not fit"),
+    ((4, 4, 2), (3, 3, 2, 1), 1, "do not fit"), ((1, 4, 4, 2), (3, 3, 2), 1, "do not fit"),
+    ((1, 2, 4, 2), (3, 3, 2, 1), 0, "smaller")])
+def test_conv_refuses(x, kernel, padding, words):
+    with pytest.raises(ValueError, match=words):
+        conv3x3(jnp.ones(x), jnp.ones(kernel), padding)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 1), (1, 4, 5, 1), (4, 4, 1)])
+def test_pool_refuses(shape):
+    with pytest.raises(ValueError, match="even H and W"):
+        max_pool2(jnp.ones(shape))

@@ -1,10 +1,11 @@
-"""Plain lax against pc_precision.kernels: processor time of one backpropagation step of VGG networks, as a Markdown table.
+"""Plain lax against pc_precision.kernels: processor time of a backpropagation step of VGG networks, a Markdown table.
 
     python benchmarks/kernels.py            every network at width 1 and 1/8, batch 128 (a few minutes on two cores)
     python benchmarks/kernels.py --quick    VGG5 at width 1/8 only
 
-Both versions take turns in one process and the processor time of all threads is compared, so that other work on the machine
-disturbs the ratio little. Expected on two x86 cores with JAX 0.10: about 2 to 3 times less time for VGG5.
+Both versions take turns in one process and the processor time of all threads is compared, so that other work on
+the machine disturbs the ratio little. Expected on two x86 cores with JAX 0.10: a ratio of 2 to 4 for VGG5, 1 to 1.5
+for VGG10, whose images stay large.
 """
 import argparse
 import statistics
@@ -27,7 +28,8 @@ NETS = {  # channels, padding, pool after
 
 
 def plain_conv(x, kernel, padding):
-    return lax.conv_general_dilated(x, kernel, (1, 1), [(padding, padding)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return lax.conv_general_dilated(x, kernel, (1, 1), [(padding, padding)] * 2,
+                                    dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 def plain_pool(x):
@@ -83,8 +85,8 @@ def main():
     print("|---|---|---|---|---|---|---|")
     for net, width in cases:
         (plain, ours), (plain_compile, our_compile) = measure(net, width)
-        print(f"| {net} | {width:g} | {plain:.0f} | {ours:.0f} | {plain / ours:.2f} | {plain_compile:.1f} | {our_compile:.1f} |",
-              flush=True)
+        print(f"| {net} | {width:g} | {plain:.0f} | {ours:.0f} | {plain / ours:.2f} "
+              f"| {plain_compile:.1f} | {our_compile:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

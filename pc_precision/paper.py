@@ -70,9 +70,10 @@ def cell(row: Any) -> str:
 
 
 def accuracy_table(frame: Any, metric: str = "top1") -> Any:
-    "Rows: data set and algorithm; columns: model, without and with BatchNorm Freezing. Empty where nothing was run."
+    "Rows: data set and algorithm; columns: model, without and with BatchNorm Freezing (BP: BatchNorm). Empty: not run."
     table = summarise(frame, metric=metric)
-    named = table.model.str.upper() + table.batch_norm.map({"none": "", "freeze": " BF", "bn": " BN"})
+    norm = table.batch_norm.where(~((table.algorithm == "BP") & (table.batch_norm == "bn")), "freeze")
+    named = table.model.str.upper() + norm.map({"none": "", "freeze": " BF", "bn": " BN"})
     table = table.assign(cell=[cell(row) for _, row in table.iterrows()], column=named)
     wide = table.pivot(index=["dataset", "algorithm"], columns="column", values="cell")
     order = sorted(dict.fromkeys(table.column), key=lambda c: (" " in c, list(VGG).index(c.split()[0].lower())))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PACKAGES', 'SCHEMA', 'COLUMNS', 'git', 'processor', 'version', 'peak_memory', 'provenance', 'epoch_rows', 'run_path',
            'write_whole', 'read_run', 'stored', 'run', 'run_text', 'Progress', 'run_missing', 'loader', 'results',
-           'to_frame', 'use_compilation_cache', 'scores', 'summarise']
+           'read_store', 'to_frame', 'use_compilation_cache', 'scores', 'summarise']
 
 # %% ../nbs/08_results.ipynb #c8678159
 import datetime
@@ -242,17 +242,22 @@ def results(experiments: Iterable[Experiment], store: Any = "results", data_dir:
                     time.sleep(1.0)                          # all that is left is being trained elsewhere
         finally:
             bar.close()
-    return to_frame([stored(exp, store) for exp in experiments], experiments)
+    return to_frame([stored(exp, store) for exp in experiments])
+
+
+def read_store(store: Any) -> Any:
+    "Every run that a store holds, as `results` would return it; trains nothing."
+    return to_frame([read_run(path) for path in sorted(pathlib.Path(store).glob("*.json"))])
 
 # %% ../nbs/08_results.ipynb #855fa9b5
-def to_frame(runs: list[dict], experiments: list[Experiment]) -> Any:
-    "Runs as one tidy DataFrame; settings that a run does not use are missing values."
+def to_frame(runs: list[dict]) -> Any:
+    "Runs as one tidy DataFrame; settings that a run does not use are missing values, no BatchNorm is 'none'."
     import pandas as pd
     frames = []
-    for run, exp in zip(runs, experiments):
+    for run in runs:
         frame = pd.DataFrame(run["rows"], columns=COLUMNS)
         about = {f.name: run["experiment"].get(f.name) for f in fields(Experiment)}
-        about |= {"batch_norm": exp.batch_norm or "none", "key": run["key"], "outcome": run["outcome"],
+        about |= {"batch_norm": about["batch_norm"] or "none", "key": run["key"], "outcome": run["outcome"],
                   "device": run["provenance"]["device"], "run_seconds": run["seconds"]}
         frames.append(frame.assign(**{name: value for name, value in about.items()}))
     if not frames:

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['State', 'Hyper', 'Info', 'Plan', 'make_plan', 'backprop_errors', 'learning_errors', 'learn', 'prepare_batch',
            'train_step', 'jit_step', 'jit_epoch', 'make_step', 'train_epoch', 'learning_rates', 'epoch_hyper',
-           'jit_evaluate', 'evaluate', 'start', 'diverged', 'Epoch', 'best_epoch', 'finished', 'training_split',
-           'train', 'one_epoch']
+           'jit_evaluate', 'evaluate', 'start', 'diverged', 'Epoch', 'best_epoch', 'finished', 'check_data',
+           'training_split', 'train', 'one_epoch']
 
 # %% ../nbs/07_training.ipynb #37ece6d0
 import time
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .data import Dataset, DatasetInfo, Split, augment, normalise
+from .data import Dataset, DatasetInfo, Split, augment, check_images, check_labels, normalise
 from .energy import energy, layer_energies
 from .experiment import ALGORITHMS, NUDGING, Experiment, covariance, network, resolve
 from .layers import Network, feedforward, predictions
@@ -175,9 +175,8 @@ def epoch_hyper(exp: Experiment, steps: int, epoch: int) -> Hyper:
     draws = np.random.default_rng([exp.seed, epoch]).random(steps if exp.sign_per == "batch" else 1)
     sign = np.where(draws < NUDGING[ALGORITHMS[exp.algorithm].nudging], -1.0, 1.0)
     beta = np.broadcast_to(sign * (full.beta or 1.0), (steps,)).astype(np.float32)
-    number = lambda value: np.float32(value or 0.0)
-    return Hyper(covariance(exp).astype(np.float32), number(full.x_step), number(full.momentum), beta,
-                 np.asarray(rates, np.float32), number(full.weight_decay))
+    return Hyper(covariance(exp).astype(np.float32), np.float32(full.x_step or 1.0), np.float32(full.momentum or 0.0), beta,
+                 np.asarray(rates, np.float32), np.float32(full.weight_decay))
 
 # %% ../nbs/07_training.ipynb #b06f11f5
 @partial(jax.jit, static_argnames="plan")
@@ -243,6 +242,16 @@ def finished(exp: Experiment, records: list[Epoch]) -> str | None:
     return "stopped early" if exp.patience is not None and waited >= exp.patience else None
 
 # %% ../nbs/07_training.ipynb #98ff30af
+def check_data(data: Dataset) -> None:
+    "Raise a ValueError unless the images are bytes of the stated shape and the labels within the stated classes."
+    for name, split in zip(data._fields[1:], data[1:]):
+        check_images(split.images)
+        check_labels(split.labels, data.info.classes)
+        if split.images.dtype != np.uint8 or split.images.shape[1:] != tuple(data.info.image):
+            raise ValueError(f"the {name} images must be uint8 arrays (N, {', '.join(map(str, data.info.image))}) as "
+                             f"{data.info.name} says, not {split.images.dtype} {split.images.shape}")
+
+
 def training_split(exp: Experiment, data: Dataset) -> Split:
     "The images to train on: with select='test' the validation images, too, as in the paper."
     if len(data.train.labels) < exp.batch_size:
@@ -256,6 +265,7 @@ def training_split(exp: Experiment, data: Dataset) -> Split:
 def train(exp: Experiment, data: Dataset, state: State | None = None,
           records: tuple = ()) -> Iterator[tuple[State, Epoch]]:
     "Train epoch by epoch; yields (state, record). Continues from `state` and the `records` that led to it."
+    check_data(data)
     plan, records = make_plan(exp, data.info), list(records)
     state = start(exp, plan) if state is None else state
     split = training_split(exp, data)

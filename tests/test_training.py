@@ -219,6 +219,17 @@ def test_the_papers_way_trains_on_the_validation_images_too_and_ours_does_not():
         training_split(replace(EXP, batch_size=128), DATA)
 
 
+@pytest.mark.parametrize("change, says", [
+    (lambda s: s._replace(labels=s.labels + 3), "labels must lie in 0..6"),
+    (lambda s: s._replace(images=s.images.astype(np.float32) * np.nan), "NaN or infinite"),
+    (lambda s: s._replace(images=s.images / 255), "must be uint8 arrays"),
+    (lambda s: s._replace(images=s.images[:, :4]), r"\(N, 8, 8, 1\) as toy says")])
+def test_data_that_cannot_be_trained_on_stop_with_one_sentence(change, says):
+    with pytest.raises(ValueError, match=says) as caught:
+        next(train(EXP, DATA._replace(validation=change(DATA.validation))))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("algorithm", ["BP", "PC", "S+F", "D+F"])
 def test_every_rule_learns_a_task_that_can_be_learned(algorithm):
     exp = replace(EXP, algorithm=algorithm, epochs=40, learning_rate=5e-3, schedule_epochs=40, patience=None, x_step=0.1)

@@ -1,0 +1,199 @@
+"""The learning phase: one energy, other gradient. Backpropagation, finite differences and locality are the judges."""
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from helpers_core import NETS, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer, x64  # noqa: F401
+from pc_precision.energy import energy, errors, layer_energies
+from pc_precision.layers import Dense, Network, Readout, feedforward, mlp, predictions
+from pc_precision.learning import RULES, backprop_loss, energy_loss, forward_update_loss, weight_gradient
+from pc_precision.precision import Constant, Spiking
+from pc_precision.relaxation import relax, relax_dense
+
+
+def gradients(net, params, stats, x, y, covariance, rules, **settings):
+    """The gradient of every rule after one and the same relaxation, in one compilation."""
+    @jax.jit
+    def run(params, x, y, covariance, traced):
+        relaxed = relax(net, params, stats, x, y, covariance, **traced, **static)
+        return [weight_gradient(net, params, stats, x, relaxed, rule)[0] for rule in rules]
+
+    static = {name: settings.pop(name) for name in ("reading", "nesterov") if name in settings}
+    return run(params, x, y, covariance, settings)
+
+
+@pytest.mark.parametrize("name", ["mlp", "vgg-batch"])
+def test_the_forward_update_is_pc_where_final_inputs_equal_initial_ones(x64, name):
+    net, shape = NETS[name]()
+    params, stats, x, y = setup(net, shape)
+    pc, forward, moved = gradients(net, params, stats, x, y, Constant()(3, len(net)), ("pc", "forward", "bp"), x_step=0.0)
+    assert worst(pc, forward) < 1e-13 and norm(pc) > 0.1
+    pc, forward, _ = gradients(net, params, stats, x, y, Constant()(3, len(net)), ("pc", "forward", "bp"), x_step=0.3)
+    assert worst_layer(pc, forward) > 1e-3
+
+
+@pytest.mark.parametrize("name", ["mlp", "vgg", "vgg-batch", "vgg-ema"])
+def test_the_forward_update_of_a_front_alone_is_the_gradient_of_backpropagation(x64, name, record_property):
+    """x-step = alpha and infinite covariance off the spike: every activity moves once, by exactly the error of backpropagation."""
+    net, shape = NETS[name]()
+    params, stats, x, y = setup(net, shape)
+    L, gaps = len(net), []
+    for T, beta in ((L - 1, 1.0), (L + 3, -0.5)):
+        forward, bp = gradients(net, params, stats, x, y, Spiking(0.2, np.inf)(T, L), ("forward", "bp"), x_step=0.2, beta=beta)
+        assert all(norm(g) > 1e-4 for g in bp)
+        gaps.append(worst_layer(forward, bp))
+    record_property("forward update of the front against backpropagation", f"{max(gaps):.1e}")
+    print(f"\n{name}: forward update of the front against backpropagation, worst layer: {max(gaps):.1e}")
+    assert max(gaps) < 1e-10
+
+
+def test_a_front_over_covariance_one_differs_from_backpropagation_in_proportion_to_alpha(x64):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    alphas, gaps = (1e-2, 1e-3, 1e-4), []
+    for alpha in alphas:
+        forward, bp = gradients(net, params, stats, x, y, Spiking(alpha)(5, 5), ("forward", "bp"), x_step=alpha)
+        gaps.append(relative(forward, bp))
+    slopes = np.diff(np.log(gaps)) / np.diff(np.log(alphas))
+    np.testing.assert_allclose(slopes, 1.0, atol=0.05)
+
+
+@pytest.mark.parametrize("rule", ["pc", "forward"])
+def test_the_energy_of_a_layer_has_no_gradient_in_the_parameters_of_another(x64, rule):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    relaxed = relax(net, params, stats, x, y, Constant()(5, 5), 0.3)
+    inputs = relaxed.final if rule == "pc" else relaxed.initial
+    each = lambda p: layer_energies(relaxed.errors(predictions(net, p, stats, x, inputs)))
+    table = jax.jit(jax.jacrev(each))(params)
+    for of, by in itertools.product(range(5), range(5)):
+        size = norm([a[of] for a in jax.tree.leaves(table[by])])
+        assert size > 1e-6 if of == by else size == 0.0
+
+
+def test_backpropagation_is_the_gradient_of_the_squared_error_written_out(x64):
+    net = Network((Dense(4, "tanh"), Dense(3, "relu"), Readout(2)))
+    params, stats, x, y = setup(net, (3, 5))
+
+    def loss(p):
+        h = jnp.tanh(x @ p[0]["kernel"] + p[0]["bias"])
+        h = jnp.maximum(h @ p[1]["kernel"] + p[1]["bias"], 0)
+        return jnp.sum((h @ p[2]["kernel"] + p[2]["bias"] - y) ** 2) / 2 / 3
+
+    relaxed = relax(net, params, stats, x, y, Constant()(0, 3))
+    assert float(backprop_loss(net, params, stats, x, relaxed)) == pytest.approx(float(loss(params)), rel=1e-13)
+    grads, _ = weight_gradient(net, params, stats, x, relaxed, "bp")
+    assert worst_layer(grads, jax.grad(loss)(params)) < 1e-13
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.3, -0.5])
+def test_a_nudge_does_not_change_the_gradient_of_backpropagation(x64, beta):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    nudged, = gradients(net, params, stats, x, y, Constant()(2, 5), ("bp",), beta=beta)
+    clamped, = gradients(net, params, stats, x, y, Constant()(2, 5), ("bp",), beta=1.0)
+    assert worst_layer(nudged, clamped) < 1e-13
+
+
+@pytest.mark.parametrize("rule, beta", [("pc", 1.0), ("pc", -0.5), ("forward", 0.3)])
+def test_the_weight_gradient_agrees_with_finite_differences_of_a_slow_energy(x64, rule, beta):
+    net, shape = small_mlp("tanh")
+    params, stats, x, y = setup(net, shape)
+    relaxed = jax.jit(lambda: relax(net, params, stats, x, y, Constant()(6, 5), 0.3, beta=beta))()
+    grads = jax.jit(lambda p: weight_gradient(net, p, stats, x, relaxed, rule)[0])(params)
+    inputs, rng = (relaxed.final if rule == "pc" else relaxed.initial), np.random.default_rng(1)
+    value = lambda p: slow_energy(p, x, inputs, relaxed.final)
+    assert float(RULES[rule](net, params, stats, x, relaxed)) == pytest.approx(value(params), rel=1e-12)
+    for layer in range(5):
+        direction = jax.tree.map(lambda a: rng.normal(size=a.shape), params[layer])
+        nudged = [[*params[:layer], jax.tree.map(lambda a, d, h=h: np.asarray(a) + h * d, params[layer], direction),
+                   *params[layer + 1:]] for h in (1e-5, -1e-5)]
+        slope = (value(nudged[0]) - value(nudged[1])) / 2e-5 / beta
+        along = sum(np.vdot(g, d) for g, d in zip(jax.tree.leaves(grads[layer]), jax.tree.leaves(direction)))
+        assert along == pytest.approx(slope, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.1, -0.7])
+def test_over_beta_the_readout_gets_the_gradient_of_backpropagation_at_every_nudge(x64, beta):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    forward, bp = gradients(net, params, stats, x, y, Constant()(6, 5), ("forward", "bp"), beta=beta)
+    assert relative(forward[-1], bp[-1]) < 1e-12
+    assert relative(forward[0], bp[0]) > 1e-3
+
+
+def test_over_beta_a_small_nudge_has_a_limit_that_centre_nudging_reaches_one_order_sooner(x64):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    pc = lambda beta: gradients(net, params, stats, x, y, Constant()(6, 5), ("pc",), x_step=0.3, beta=beta)[0]
+    positive, negative = ([pc(sign * beta) for beta in (0.04, 0.02, 0.01)] for sign in (1.0, -1.0))
+    centre = [jax.tree.map(lambda a, b: (a + b) / 2, *pair) for pair in zip(positive, negative)]
+    for sides, ratio in ((positive, 2), (negative, 2), (centre, 4)):        # errors O(beta), O(beta), O(beta^2)
+        gaps = [norm(jax.tree.map(jnp.subtract, a, b)) for a, b in itertools.pairwise(sides)]
+        assert gaps[0] / gaps[1] == pytest.approx(ratio, rel=0.1)
+
+
+def test_a_rule_may_be_a_function_of_your_own(x64):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    relaxed = relax(net, params, stats, x, y, Constant()(4, 5), 0.3)
+
+    def halfway(net, params, stats, x, relaxed):
+        inputs = jax.tree.map(lambda a, b: (a + b) / 2, relaxed.initial, relaxed.final)
+        return energy(errors(relaxed.final, predictions(net, params, stats, x, inputs)))
+
+    grads, _ = weight_gradient(net, params, stats, x, relaxed, halfway)
+    # the readout's own gradient, by hand: -(x_L - mu_L) outer its input
+    inputs = (relaxed.initial[3] + relaxed.final[3]) / 2
+    eps = relaxed.final[4] - inputs @ params[4]["kernel"] - params[4]["bias"]
+    np.testing.assert_allclose(grads[4]["kernel"], -inputs.T @ eps / len(x), atol=1e-13)
+    np.testing.assert_allclose(grads[4]["bias"], -eps.mean(0), atol=1e-13)
+    for rule, name in ((energy_loss, "pc"), (forward_update_loss, "forward"), (backprop_loss, "bp")):
+        assert worst(weight_gradient(net, params, stats, x, relaxed, rule)[0],
+                     weight_gradient(net, params, stats, x, relaxed, name)[0]) == 0.0
+
+
+@pytest.mark.parametrize("rule", ["pc", "forward"])
+def test_layers_without_an_error_do_not_learn(rule):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    relaxed = relax(net, params, stats, x, y, Constant()(2, 5), 0.3)
+    grads, _ = weight_gradient(net, params, stats, x, relaxed, rule)
+    assert [norm(g) > 1e-6 for g in grads] == [False, False, True, True, True]
+
+
+def as_float32(tree):
+    return jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), tree)
+
+
+@pytest.mark.parametrize("rule", ["pc", "forward"])
+@pytest.mark.parametrize("together", [True, False], ids=["one compilation", "two compilations"])
+def test_gradients_of_the_first_layers_keep_their_digits_in_float32(rule, together):
+    """Their errors are far below the rounding of an activity: predicting anew and subtracting would leave noise."""
+    net = mlp([16] * 9, 10)
+    params, stats, x, y = as_float32(setup(net, (4, 16), gain=1.0))
+
+    def run(params, x, y):
+        settle = lambda params: relax(net, params, stats, x, y, Constant()(10, 10))
+        learn = lambda params, relaxed: weight_gradient(net, params, stats, x, relaxed, rule)[0]
+        if together:
+            return jax.jit(lambda p: learn(p, settle(p)))(params)
+        return jax.jit(learn)(params, jax.jit(settle)(params))
+
+    single = run(params, x, y)
+    with jax.enable_x64(True):
+        double = run(*[jax.tree.map(lambda a: jnp.asarray(np.asarray(a, np.float64)), tree) for tree in (params, x, y)])
+    assert worst_layer(single, double) < 1e-3
+
+
+@pytest.mark.parametrize("rule, words", [("forwrd", ("did you mean 'forward'", "'pc'", "'bp'")), (3, ("rule", "'pc'", "'forward'", "'bp'")),
+                                         ("", ("rule", "'pc'")), (None, ("rule", "'pc'"))])
+def test_an_unknown_rule_is_told_in_one_sentence(rule, words):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    relaxed = relax(net, params, stats, x, y, Constant()(0, 5))
+    with says(*words):
+        weight_gradient(net, params, stats, x, relaxed, rule)

@@ -38,6 +38,10 @@ def worst(a: Any, b: Any) -> float:
     return float(max(gaps, default=0.0))
 
 
+def as_type(tree: Any, dtype: Any) -> Any:
+    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a), dtype), tree)
+
+
 def norm(tree: Any) -> float:
     return float(np.sqrt(sum((a.astype(np.float64) ** 2).sum() for a in leaves(tree))))
 

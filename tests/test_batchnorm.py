@@ -80,7 +80,7 @@ def test_with_freezing_a_batch_updates_the_statistics_once_whatever_the_number_o
     net, shape = NETS[f"vgg-{mode}"]()
     params, stats, x, y = setup(net, shape)
     expected = feedforward(net, params, stats, x)[1]
-    for T in (0, 2, 6):
+    for T in (0, 5):
         for method in (relax, relax_dense):
             relaxed = method(net, params, stats, x, y, Constant()(T, 4))
             assert worst(relaxed.stats, stats) == 0.0
@@ -104,23 +104,19 @@ def test_without_freezing_a_batch_updates_the_statistics_at_each_of_its_passes(x
     assert worst(after[0], after_passes(params, stats, x, mode, T + 2)) < 1e-12
 
 
-@pytest.mark.parametrize("rule", ["pc", "forward"])
 @pytest.mark.parametrize("mode", ["batch", "ema"])
-def test_freezing_changes_what_the_parameters_learn_in_ema_mode_and_nothing_in_batch_mode(x64, mode, rule):
+def test_freezing_changes_what_the_parameters_learn_in_ema_mode_and_nothing_in_batch_mode(x64, mode):
     net, shape = NETS[f"vgg-{mode}"]()
     params, stats, x, y = setup(net, shape)
 
-    @jax.jit
-    def both(params):
-        phases = [relax_dense(net, params, stats, x, y, Spiking(0.3)(5, 4), 0.3, freeze=freeze) for freeze in (True, False)]
-        return [weight_gradient(net, params, r.stats, x, r, rule)[0] for r in phases]
-
-    frozen, updated = both(params)
-    assert all(norm(g) > 1e-3 for g in frozen)
-    if mode == "batch":
-        assert worst_layer(updated, frozen) < 1e-12
-    else:
-        assert worst_layer(updated, frozen) > 1e-3
+    phases = [relax_dense(net, params, stats, x, y, Spiking(0.3)(5, 4), 0.3, freeze=freeze) for freeze in (True, False)]
+    for rule in ("pc", "forward"):
+        frozen, updated = (weight_gradient(net, params, r.stats, x, r, rule)[0] for r in phases)
+        assert all(norm(g) > 1e-3 for g in frozen)
+        if mode == "batch":
+            assert worst_layer(updated, frozen) < 1e-12
+        else:
+            assert worst_layer(updated, frozen) > 1e-3
 
 
 def test_a_batch_of_one_sample_and_one_pixel_has_no_variance_and_stays_finite():

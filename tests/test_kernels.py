@@ -41,11 +41,9 @@ def arrays(shape, dtype=jnp.float64):
 
 
 def pull(conv, x, kernel, g, padding):
-    "Output and both gradients, traced anew at every call."
-    def both(x, kernel, g):
-        y, back = jax.vjp(lambda x, kernel: conv(x, kernel, padding), x, kernel)
-        return (y, *back(g))
-    return jax.jit(both)(x, kernel, g)
+    "Output and both gradients."
+    y, back = jax.vjp(lambda x, kernel: conv(x, kernel, padding), x, kernel)
+    return (y, *back(g))
 
 
 def assert_same(ours, theirs, relative=1e-12):
@@ -55,17 +53,18 @@ def assert_same(ours, theirs, relative=1e-12):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_conv_and_gradients_equal_lax(shape):
-    x, kernel, g = arrays(shape)
-    assert_same(pull(conv3x3, x, kernel, g, shape[-1]), pull(lax_conv, x, kernel, g, shape[-1]))
+def test_conv_and_each_formula_in_each_role_equal_lax(shape, monkeypatch):
+    @jax.jit  # one compilation for all four
+    def every_way(*a):
+        chosen = [pull(conv, *a, shape[-1]) for conv in (lax_conv, conv3x3)]
+        for formula in (kernels._xla, kernels._product):
+            monkeypatch.setattr(kernels, "_formula", lambda *_, formula=formula: formula)
+            chosen.append(pull(kernels._chosen, *a, shape[-1]))
+        return chosen
 
-
-@pytest.mark.parametrize("formula", [kernels._xla, kernels._product])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_each_formula_in_each_role_equals_lax(shape, formula, monkeypatch):
-    monkeypatch.setattr(kernels, "_formula", lambda *_: formula)
-    x, kernel, g = arrays(shape)
-    assert_same(pull(kernels._chosen, x, kernel, g, shape[-1]), pull(lax_conv, x, kernel, g, shape[-1]))
+    theirs, *ours = every_way(*arrays(shape))
+    for way in ours:
+        assert_same(way, theirs)
 
 
 @pytest.mark.parametrize("padding", [0, 1])
@@ -94,8 +93,8 @@ def test_gradients_by_finite_differences():
 @pytest.mark.parametrize("shape", [(3, 2, 2, 3, 5, 1), (3, 5, 5, 3, 30, 1)])
 def test_dtype_is_kept(shape, dtype, relative):
     x, kernel, g = arrays(shape, dtype)
-    wide = pull(lax_conv, *(a.astype(jnp.float64) for a in (x, kernel, g)), shape[-1])
-    ours = pull(conv3x3, x, kernel, g, shape[-1])
+    wide = jax.jit(lambda *a: pull(lax_conv, *(v.astype(jnp.float64) for v in a), shape[-1]))(x, kernel, g)
+    ours = jax.jit(lambda *a: pull(conv3x3, *a, shape[-1]))(x, kernel, g)
     assert all(a.dtype == dtype for a in ours)
     assert_same([a.astype(jnp.float64) for a in ours], wide, relative)
 
@@ -103,9 +102,9 @@ def test_dtype_is_kept(shape, dtype, relative):
 @pytest.mark.parametrize("shape", [(2, 2, 2, 3, 4, 1), (2, 5, 5, 3, 30, 1)])
 def test_vmap_over_images_kernels_and_gradients(shape):
     x, kernel, g = (jnp.stack([a, 2 * a, a - 1]) for a in arrays(shape))
-    ours = jax.vmap(lambda *a: pull(conv3x3, *a, shape[-1]))(x, kernel, g)
-    theirs = [jnp.stack(v) for v in zip(*(pull(lax_conv, *a, shape[-1]) for a in zip(x, kernel, g)))]
-    assert_same(ours, theirs)
+    ours = jax.jit(jax.vmap(lambda *a: pull(conv3x3, *a, shape[-1])))(x, kernel, g)
+    alone = jax.jit(lambda *a: pull(lax_conv, *a, shape[-1]))
+    assert_same(ours, [jnp.stack(v) for v in zip(*(alone(*a) for a in zip(x, kernel, g)))])
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators use XLA's convolution: no refusal needed")
@@ -168,6 +167,11 @@ def test_no_patches_of_a_large_image():
     assert compiled(shape, lambda v: v[1]).memory_analysis().temp_size_in_bytes < patches / 2
 
 
+def pull_pool(pool, x, g):
+    y, back = jax.vjp(pool, x)
+    return y, back(g)[0]
+
+
 def windows():
     "All 256 windows of the values 0..3, every pattern of ties among them, as one row of 2x2 images."
     return jnp.asarray(list(product(range(4), repeat=4)), jnp.float64).reshape(256, 2, 2, 1)
@@ -189,10 +193,9 @@ def test_pool_of_every_tie():
 def test_pool_equals_lax(shape, kind, dtype):
     x = jnp.asarray(np.random.default_rng(0).normal(size=shape), dtype)
     x = {"relu": jax.nn.relu(x), "constant": jnp.ones_like(x), "negative": -jnp.abs(x) - 1, "signed zeros": x * 0}[kind]
-    g = jnp.arange(1, 1 + x.size // 4, dtype=dtype).reshape(shape[0], shape[1] // 2, shape[2] // 2, shape[3])
-    (y, back), (lax_y, lax_back) = jax.vjp(max_pool2, x), jax.vjp(lax_pool, x)
-    assert (y == lax_y).all() and y.dtype == dtype
-    assert (back(g)[0] == lax_back(g)[0]).all() and back(g)[0].dtype == dtype
+    g = np.arange(1, 1 + x.size // 4, dtype=dtype).reshape(shape[0], shape[1] // 2, shape[2] // 2, shape[3])
+    y, dx, lax_y, lax_dx = jax.jit(lambda x, g: [v for pool in (max_pool2, lax_pool) for v in pull_pool(pool, x, g)])(x, g)
+    assert (y == lax_y).all() and (dx == lax_dx).all() and y.dtype == dx.dtype == dtype
 
 
 def test_pool_vmap():

@@ -6,36 +6,35 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers_core import NETS, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer, x64  # noqa: F401
+from helpers_core import NETS, as_type, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer, x64  # noqa: F401
 from pc_precision.energy import energy, errors, layer_energies
-from pc_precision.layers import Dense, Network, Readout, feedforward, mlp, predictions
+from pc_precision.layers import Dense, Network, Readout, mlp, predictions
 from pc_precision.learning import RULES, backprop_loss, energy_loss, forward_update_loss, weight_gradient
 from pc_precision.precision import Constant, Spiking
-from pc_precision.relaxation import relax, relax_dense
+from pc_precision.relaxation import relax
 
 
-def gradients(net, params, stats, x, y, covariance, rules, **settings):
-    """The gradient of every rule after one and the same relaxation, in one compilation."""
-    @jax.jit
-    def run(params, x, y, covariance, traced):
-        relaxed = relax(net, params, stats, x, y, covariance, **traced, **static)
+def gradients(net, params, stats, x, y, covariance, rules, x_step=0.1, beta=1.0):
+    """The gradient of every rule after one and the same relaxation; `beta` may be an array, then there is one more axis."""
+    def run(beta):
+        relaxed = relax(net, params, stats, x, y, covariance, x_step, beta=beta)
         return [weight_gradient(net, params, stats, x, relaxed, rule)[0] for rule in rules]
 
-    static = {name: settings.pop(name) for name in ("reading", "nesterov") if name in settings}
-    return run(params, x, y, covariance, settings)
+    return jax.jit(jax.vmap(run))(beta) if jnp.ndim(beta) else run(beta)
 
 
 @pytest.mark.parametrize("name", ["mlp", "vgg-batch"])
 def test_the_forward_update_is_pc_where_final_inputs_equal_initial_ones(x64, name):
     net, shape = NETS[name]()
     params, stats, x, y = setup(net, shape)
-    pc, forward, moved = gradients(net, params, stats, x, y, Constant()(3, len(net)), ("pc", "forward", "bp"), x_step=0.0)
+    still = jnp.full((3, len(net)), np.inf)
+    pc, forward = gradients(net, params, stats, x, y, still, ("pc", "forward"), x_step=0.3)
     assert worst(pc, forward) < 1e-13 and norm(pc) > 0.1
-    pc, forward, _ = gradients(net, params, stats, x, y, Constant()(3, len(net)), ("pc", "forward", "bp"), x_step=0.3)
-    assert worst_layer(pc, forward) > 1e-3
+    pc, forward = gradients(net, params, stats, x, y, Constant()(3, len(net)), ("pc", "forward"), x_step=0.3)
+    assert relative(pc, forward) > 1e-3
 
 
-@pytest.mark.parametrize("name", ["mlp", "vgg", "vgg-batch", "vgg-ema"])
+@pytest.mark.parametrize("name", ["mlp", "vgg-batch", "vgg-ema"])
 def test_the_forward_update_of_a_front_alone_is_the_gradient_of_backpropagation(x64, name, record_property):
     """x-step = alpha and infinite covariance off the spike: every activity moves once, by exactly the error of backpropagation."""
     net, shape = NETS[name]()
@@ -93,8 +92,7 @@ def test_backpropagation_is_the_gradient_of_the_squared_error_written_out(x64):
 def test_a_nudge_does_not_change_the_gradient_of_backpropagation(x64, beta):
     net, shape = small_mlp()
     params, stats, x, y = setup(net, shape)
-    nudged, = gradients(net, params, stats, x, y, Constant()(2, 5), ("bp",), beta=beta)
-    clamped, = gradients(net, params, stats, x, y, Constant()(2, 5), ("bp",), beta=1.0)
+    nudged, clamped = (gradients(net, params, stats, x, y, Constant()(0, 5), ("bp",), beta=b)[0] for b in (beta, 1.0))
     assert worst_layer(nudged, clamped) < 1e-13
 
 
@@ -102,8 +100,8 @@ def test_a_nudge_does_not_change_the_gradient_of_backpropagation(x64, beta):
 def test_the_weight_gradient_agrees_with_finite_differences_of_a_slow_energy(x64, rule, beta):
     net, shape = small_mlp("tanh")
     params, stats, x, y = setup(net, shape)
-    relaxed = jax.jit(lambda: relax(net, params, stats, x, y, Constant()(6, 5), 0.3, beta=beta))()
-    grads = jax.jit(lambda p: weight_gradient(net, p, stats, x, relaxed, rule)[0])(params)
+    relaxed = relax(net, params, stats, x, y, Constant()(6, 5), 0.3, beta=beta)
+    grads, _ = weight_gradient(net, params, stats, x, relaxed, rule)
     inputs, rng = (relaxed.final if rule == "pc" else relaxed.initial), np.random.default_rng(1)
     value = lambda p: slow_energy(p, x, inputs, relaxed.final)
     assert float(RULES[rule](net, params, stats, x, relaxed)) == pytest.approx(value(params), rel=1e-12)
@@ -128,8 +126,10 @@ def test_over_beta_the_readout_gets_the_gradient_of_backpropagation_at_every_nud
 def test_over_beta_a_small_nudge_has_a_limit_that_centre_nudging_reaches_one_order_sooner(x64):
     net, shape = small_mlp()
     params, stats, x, y = setup(net, shape)
-    pc = lambda beta: gradients(net, params, stats, x, y, Constant()(6, 5), ("pc",), x_step=0.3, beta=beta)[0]
-    positive, negative = ([pc(sign * beta) for beta in (0.04, 0.02, 0.01)] for sign in (1.0, -1.0))
+    betas = jnp.array([0.04, 0.02, 0.01, -0.04, -0.02, -0.01])
+    pc, = gradients(net, params, stats, x, y, Constant()(6, 5), ("pc",), x_step=0.3, beta=betas)
+    pc = [jax.tree.map(lambda g: g[i], pc) for i in range(6)]
+    positive, negative = pc[:3], pc[3:]
     centre = [jax.tree.map(lambda a, b: (a + b) / 2, *pair) for pair in zip(positive, negative)]
     for sides, ratio in ((positive, 2), (negative, 2), (centre, 4)):        # errors O(beta), O(beta), O(beta^2)
         gaps = [norm(jax.tree.map(jnp.subtract, a, b)) for a, b in itertools.pairwise(sides)]
@@ -165,28 +165,24 @@ def test_layers_without_an_error_do_not_learn(rule):
     assert [norm(g) > 1e-6 for g in grads] == [False, False, True, True, True]
 
 
-def as_float32(tree):
-    return jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), tree)
-
-
-@pytest.mark.parametrize("rule", ["pc", "forward"])
 @pytest.mark.parametrize("together", [True, False], ids=["one compilation", "two compilations"])
-def test_gradients_of_the_first_layers_keep_their_digits_in_float32(rule, together):
+def test_gradients_of_the_first_layers_keep_their_digits_in_float32(together):
     """Their errors are far below the rounding of an activity: predicting anew and subtracting would leave noise."""
-    net = mlp([16] * 9, 10)
-    params, stats, x, y = as_float32(setup(net, (4, 16), gain=1.0))
+    net = mlp([16] * 6, 16)
+    params, stats, x, y = setup(net, (4, 16), gain=1.0)
 
     def run(params, x, y):
-        settle = lambda params: relax(net, params, stats, x, y, Constant()(10, 10))
-        learn = lambda params, relaxed: weight_gradient(net, params, stats, x, relaxed, rule)[0]
+        settle = lambda p, x, y: relax(net, p, stats, x, y, Constant()(7, 7))
+        learn = lambda p, x, relaxed: [weight_gradient(net, p, stats, x, relaxed, rule)[0] for rule in ("pc", "forward")]
         if together:
-            return jax.jit(lambda p: learn(p, settle(p)))(params)
-        return jax.jit(learn)(params, jax.jit(settle)(params))
+            return jax.jit(lambda p, x, y: learn(p, x, settle(p, x, y)))(params, x, y)
+        return jax.jit(learn)(params, x, jax.jit(settle)(params, x, y))
 
     single = run(params, x, y)
     with jax.enable_x64(True):
-        double = run(*[jax.tree.map(lambda a: jnp.asarray(np.asarray(a, np.float64)), tree) for tree in (params, x, y)])
-    assert worst_layer(single, double) < 1e-3
+        double = run(*as_type((params, x, y), jnp.float64))
+    for of_float32, of_float64 in zip(single, double):
+        assert worst_layer(of_float32, of_float64) < 1e-3
 
 
 @pytest.mark.parametrize("rule, words", [("forwrd", ("did you mean 'forward'", "'pc'", "'bp'")), (3, ("rule", "'pc'", "'forward'", "'bp'")),

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers_core import NETS, relative, says, setup, slow_relax, small_mlp, worst, worst_layer, x64  # noqa: F401
-from pc_precision.layers import Block, Dense, Network, Readout, feedforward, mlp
+from helpers_core import NETS, as_type, norm, says, setup, slow_relax, small_mlp, worst, worst_layer, x64  # noqa: F401
+from pc_precision.layers import Dense, Network, Readout, feedforward, mlp
 from pc_precision.precision import Constant, Decaying, Spiking
 from pc_precision.relaxation import Relaxed, READINGS, relax, relax_dense, update_precisions
 
@@ -105,7 +105,7 @@ def test_one_table_serves_both_readings():
 def test_the_energy_falls_at_every_small_step(x64, method):
     net, shape = small_mlp()
     params, stats, x, y = setup(net, shape)
-    energy = np.asarray(jax.jit(lambda: method(net, params, stats, x, y, Constant()(12, 5), 0.05).energies)()).sum(1)
+    energy = np.asarray(method(net, params, stats, x, y, Constant()(12, 5), 0.05).energies).sum(1)
     assert (np.diff(energy) < 0).all()
 
 
@@ -128,7 +128,7 @@ def test_two_linear_layers_settle_where_the_quadratic_energy_is_least(x64, sigma
 def test_the_result_of_a_sample_does_not_depend_on_its_batch(x64, method):
     net, shape = small_mlp()
     params, stats, x, y = setup(net, (4, *shape[1:]))
-    run = lambda x, y: method(net, params, stats, x, y, Spiking(0.3)(6, 5), X_STEP, 0.5)
+    run = jax.jit(lambda x, y: method(net, params, stats, x, y, Spiking(0.3)(6, 5), X_STEP, 0.5))
     together = run(x, y).final
     for i in range(4):
         assert worst(run(x[i:i + 1], y[i:i + 1]).final, tuple(a[i:i + 1] for a in together)) <= 1e-13
@@ -150,37 +150,32 @@ def test_new_covariances_rates_momenta_and_betas_do_not_recompile():
     assert all(worst(a, b) > 0 for a, b in itertools.combinations(finals, 2))
 
 
-def as_float32(tree):
-    return jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), tree)
-
-
-@pytest.mark.parametrize("jit", [True, False], ids=["jit", "eager"])
-@pytest.mark.parametrize("L, x_step, T", [(10, 0.1, 10), (10, 0.1, 14), (6, 0.01, 6)])
+@pytest.mark.parametrize("L, x_step, T, jit", [(8, 0.1, 8, True), (8, 0.1, 11, True), (6, 0.01, 6, True), (6, 0.01, 6, False)])
 def test_displacements_far_below_the_resolution_of_float32_keep_their_digits(L, x_step, T, jit):
-    net = mlp([16] * (L - 1), 10)
-    params, stats, x, y = as_float32(setup(net, (4, 16), gain=1.0))
+    net = mlp([16] * (L - 1), 16)
+    params, stats, x, y = setup(net, (4, 16), gain=1.0)
     run = lambda params, x, y, covariance: relax(net, params, stats, x, y, covariance, x_step)
     relaxed = (jax.jit(run) if jit else run)(params, x, y, Constant()(T, L))
     assert all(d.dtype == jnp.float32 for d in relaxed.displacements)
     resolution = np.spacing(np.abs(np.asarray(relaxed.initial[0])).max())
     assert 0 < np.abs(relaxed.displacements[0]).max() < 1e-2 * resolution
     with jax.enable_x64(True):
-        double = [jax.tree.map(lambda a: jnp.asarray(np.asarray(a, np.float64)), tree) for tree in (params, x, y)]
-        true = jax.jit(run)(*double, Constant()(T, L))
+        true = jax.jit(run)(*as_type((params, x, y), jnp.float64), Constant()(T, L))
         assert worst_layer(relaxed.displacements, true.displacements) < 1e-3
 
 
 def test_the_light_cone_of_as_many_steps_as_layers_costs_about_half():
-    net = Network(tuple(Block(8) for _ in range(6)))
-    x = jnp.zeros((2, 8, 8, 8))
+    """L = T = 10 equal layers: 10 + 54 + 45 products (first pass, pulls, predictions) against 10 + 90 + 81, so 0.60."""
+    net = mlp([64] * 9, 64, "identity")
+    x = jnp.zeros((16, 64))
     params, stats = net.init(jax.random.key(0), x)
 
     def flops(method):
         run = jax.jit(lambda params, x, covariance: method(net, params, stats, x, x, covariance).final)
-        cost = run.lower(params, x, jnp.ones((6, 6))).compile().cost_analysis()
+        cost = run.lower(params, x, jnp.ones((10, 10))).compile().cost_analysis()
         return (cost[0] if isinstance(cost, list) else cost)["flops"]
 
-    assert 0.3 < flops(relax) / flops(relax_dense) < 0.65
+    assert 0.5 < flops(relax) / flops(relax_dense) < 0.65
 
 
 # --- edges ----------------------------------------------------------------------------------------------------------
@@ -219,7 +214,7 @@ def test_infinite_covariance_everywhere_holds_the_hidden_activities_still():
 
 def test_a_small_nudge_of_the_output_keeps_its_digits():
     net, shape = small_mlp()
-    params, stats, x, y = as_float32(setup(net, shape))
+    params, stats, x, y = setup(net, shape)
     relaxed = relax(net, params, stats, x, y, Constant()(1, 5), beta=1e-5)
     np.testing.assert_allclose(relaxed.displacements[-1], 1e-5 * (y - relaxed.initial[-1]), rtol=1e-5)
 
@@ -254,11 +249,7 @@ def test_activities_may_be_pytrees(x64):
         runs = [jax.jit(lambda method=method: method(net, params, stats, x, y, Spiking(0.3)(5, 3), X_STEP, 0.5, reading)[:4])()
                 for method in (relax, relax_dense)]
         assert worst(*runs) <= 1e-12
-        assert norm_of(runs[0][2][0]["skip"]) > 1e-3
-
-
-def norm_of(a):
-    return float(jnp.abs(a).max())
+        assert norm(runs[0][2][0]["skip"]) > 1e-3
 
 
 def test_errors_of_the_record_are_final_activities_minus_predictions(x64):
@@ -268,6 +259,15 @@ def test_errors_of_the_record_are_final_activities_minus_predictions(x64):
     mu = tuple(jnp.asarray(np.random.default_rng(3).normal(size=a.shape)) for a in relaxed.final)
     assert isinstance(relaxed, Relaxed)
     assert worst(relaxed.errors(mu), tuple(a - b for a, b in zip(relaxed.final, mu))) <= 1e-13
+
+
+@pytest.mark.parametrize("method", [relax, relax_dense])
+def test_inside_jit_inputs_and_numbers_may_be_constants(method):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    step, momentum, beta, alpha = jnp.array(0.1), jnp.array(0.5), jnp.array(-0.5), jnp.array(0.3)
+    run = lambda params: method(net, params, stats, x, y, Spiking(alpha)(2, 5), step, momentum, beta=beta).final
+    assert worst(jax.jit(run)(params), run(params)) < 1e-5
 
 
 # --- bad input: one clear sentence ------------------------------------------------------------------------------------
@@ -281,11 +281,12 @@ def test_errors_of_the_record_are_final_activities_minus_predictions(x64):
     ({"covariance": Spiking()}, ("covariance", "(T, 5)")),
     ({"y": jnp.array([0, 1, 2])}, ("target", "(3,)", "(3, 6)", "one-hot")),
     ({"y": jnp.ones((1, 6))}, ("target", "(1, 6)", "(3, 6)")),
-    ({"y": jnp.ones((3, 5))}, ("target", "(3, 5)", "(3, 6)"))],
-    ids=["reading", "number", "vector", "columns", "schedule", "labels", "broadcast", "classes"])
+    ({"y": jnp.ones((3, 5))}, ("target", "(3, 5)", "(3, 6)")),
+    ({"x": jnp.full((3, 6), np.nan)}, ("inputs", "finite")), ({"x_step": 0.0}, ("x_step", "positive")), ({"beta": 0.0}, ("beta", "0"))],
+    ids=["reading", "number", "vector", "columns", "schedule", "labels", "broadcast", "classes", "x", "x_step", "beta"])
 def test_bad_input_is_told_in_one_sentence(method, changed, words):
     net, shape = small_mlp()
     params, stats, x, y = setup(net, shape)
-    arguments = {"covariance": Constant()(3, 5), "y": y} | changed
+    arguments = {"x": x, "covariance": Constant()(3, 5), "y": y} | changed
     with says(*words):
-        method(net, params, stats, x, **arguments)
+        method(net, params, stats, **arguments)

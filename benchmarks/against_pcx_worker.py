@@ -1,0 +1,326 @@
+"""One subject of against_pcx.py in a process of its own: it obeys one JSON line on stdin with one JSON line on stdout.
+
+    python against_pcx_worker.py METHOD NET [BATCH]
+
+METHOD: "pcx" (needs only the environment of PCX), "pc", "s+f", "bp" (pc_precision's training step), "plain" (jax.grad with
+pc_precision's convolution and pooling) or "lax" (jax.grad with XLA's). NET: "vgg5", "vgg5/8" (width 1/8), ...
+All start from the same NumPy weights and train on the same images. Commands: warmup, step, lower, same, agree, stop.
+"""
+import json
+import os
+import resource
+import sys
+import time
+
+import numpy as np
+
+NETS = {  # channels, padding, pool after; the paper's Table 3
+    "vgg5": [(128, 1, True), (256, 1, True), (512, 1, True), (512, 0, True)],
+    "vgg7": [(128, 1, True), (128, 1, False), (256, 1, True), (256, 0, False), (512, 1, True), (512, 0, False)],
+    "vgg10": [(64, 1, False), (128, 1, False), (128, 1, True), (128, 1, False), (256, 1, True), (256, 1, False),
+              (256, 1, True), (256, 1, False), (512, 1, True)]}
+CLASSES, MEAN, STD = 10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+X_STEP, MOMENTUM, RATE, DECAY = 0.05, 0.5, 1e-4, 1e-4      # Nesterov momentum on the activities: PCX's CIFAR-10 tutorial
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+def shape(net: str) -> tuple[str, float]:
+    "Name and width of a net: vgg5/8 -> ('vgg5', 0.125)."
+    name, _, divisor = net.partition("/")
+    return name, 1 / int(divisor or 1)
+
+
+def blocks(net: str) -> list[tuple[int, int, bool]]:
+    "Channels, padding and pool of each convolution."
+    name, width = shape(net)
+    return [(round(channels * width), padding, pool) for channels, padding, pool in NETS[name]]
+
+
+def weights(net: str, dtype: type) -> list[tuple[np.ndarray, np.ndarray]]:
+    "Kernel and bias of each layer, uniform in +-1/sqrt(fan_in): (3, 3, Cin, Cout), last (H * W * C, classes)."
+    random, size, cin, out = np.random.default_rng(0), 32, 3, []
+    draw = lambda fan_in, *shapes: tuple(random.uniform(-1, 1, s).astype(dtype) / dtype(fan_in ** 0.5) for s in shapes)
+    for cout, padding, pool in blocks(net):
+        out.append(draw(9 * cin, (3, 3, cin, cout), (cout,)))
+        cin, size = cout, (size + 2 * padding - 2) // (2 if pool else 1)
+    return [*out, draw(size * size * cin, (size * size * cin, CLASSES), (CLASSES,))]
+
+
+def images(batch: int) -> tuple[np.ndarray, np.ndarray]:
+    "Bytes (4 batch, 32, 32, 3) and labels."
+    random = np.random.default_rng(1)
+    return random.integers(0, 256, (4 * batch, 32, 32, 3), np.uint8), random.integers(0, CLASSES, 4 * batch)
+
+
+def floats(batch: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    "The first batch, normalised, and its one-hot labels."
+    x, y = (a[:batch] for a in images(batch))
+    return ((x.astype(dtype) / 255 - dtype(MEAN)) / dtype(STD)).astype(dtype), np.eye(CLASSES, dtype=dtype)[y]
+
+
+class Ours:
+    "pc_precision.training.jit_step."
+
+    def __init__(self, method: str, net: str, batch: int):
+        import jax
+        import optax
+
+        import pc_precision as pc
+        from pc_precision.data import DatasetInfo
+        from pc_precision.training import Hyper, Plan, State, jit_step
+        name, width = shape(net)
+        info = DatasetInfo("random", CLASSES, (32, 32, 3), MEAN, STD, False, 0, "", False)
+        rule = {"pc": "pc", "s+f": "forward", "bp": "bp"}[method]
+        self.plan = Plan(pc.vgg(name, CLASSES, width), info, rule, nesterov=True, augment=False, batch_size=batch)
+        L, self.jit_step, self.x_step = len(self.plan.net), jit_step, X_STEP
+        self.tables = [np.asarray(schedule(L, L), np.float32) for schedule in (pc.Constant(), pc.Spiking(X_STEP))]
+        table = np.ones((0, L), np.float32) if method == "bp" else self.tables[method == "s+f"]
+        self.hyper = Hyper(*map(np.float32, (table, X_STEP, MOMENTUM, 1, RATE, DECAY)))
+        dtype = np.float64 if jax.config.jax_enable_x64 else np.float32
+        if name in NETS:
+            params = tuple({"kernel": jax.numpy.asarray(k), "bias": jax.numpy.asarray(b)} for k, b in weights(net, dtype))
+        else:                                                # only to be compiled
+            params = jax.jit(self.plan.net.init)(jax.random.key(0), np.zeros((1, 32, 32, 3), dtype))[0]
+        self.state = State(params, ({},) * L, optax.adamw(0.0).init(params), jax.random.key(0), np.int32(0))
+        self.data, self.batch, self.dtype = jax.device_put(images(batch)), batch, dtype
+        self.orders = [np.random.default_rng(i).permutation(4 * batch)[:batch].astype(np.int32) for i in range(4)]
+
+    def step(self):
+        self.orders.append(self.orders.pop(0))
+        self.state, info = self.jit_step(self.plan, self.state, self.data, self.orders[0], self.hyper)
+        return info
+
+    def lower(self):
+        self.jit_step.lower(self.plan, self.state, self.data, self.orders[0], self.hyper).compile()
+
+    def same(self) -> int:
+        "Executables after a step with every other number changed: one is right."
+        before = self.hyper
+        tables = [before.covariance] if not before.covariance.size else self.tables
+        for table in tables:
+            self.hyper = type(before)(*map(np.float32, (table, 0.1, 0.0, -0.5, 1e-3, 1e-3)))
+            self.step()
+        self.hyper = before
+        return self.jit_step._cache_size()
+
+    def agree(self) -> dict[str, np.ndarray]:
+        "Output, relaxed activities and weight gradients of the first batch."
+        import jax
+
+        import pc_precision as pc
+        x, y = floats(self.batch, self.dtype)
+        net, table = self.plan.net, self.tables[0]
+
+        @jax.jit
+        def run(params, x, y):
+            stats = ({},) * len(net)
+            relaxed = pc.relax(net, params, stats, x, y, table, X_STEP, MOMENTUM, nesterov=True)
+            return relaxed, pc.weight_gradient(net, params, stats, x, relaxed, "pc")[0]
+        relaxed, grads = run(self.state.params, x, y)
+        out = {"output": relaxed.initial[-1]} | {f"x{l}": a for l, a in enumerate(relaxed.final, 1)}
+        return out | {f"g{l}": g["kernel"] for l, g in enumerate(grads, 1)}
+
+
+class Plain:
+    "jax.grad of the squared error of the same net and optax.adamw, written out."
+
+    def __init__(self, method: str, net: str, batch: int):
+        from functools import partial
+
+        import jax
+        import jax.numpy as jnp
+        import optax
+        from jax import lax
+        if method == "plain":
+            from pc_precision.kernels import conv3x3 as conv, max_pool2 as pool
+        else:
+            conv = lambda x, k, pad: lax.conv_general_dilated(x, k, (1, 1), [(pad, pad)] * 2,
+                                                              dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            pool = lambda x: lax.reduce_window(x, -np.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        adamw, spec = optax.adamw(RATE, weight_decay=DECAY), blocks(net)
+
+        def loss(params, x, y):
+            for (kernel, bias), (_, padding, pooled) in zip(params, spec):
+                x = jax.nn.gelu(conv(x, kernel, padding) + bias)
+                x = pool(x) if pooled else x
+            kernel, bias = params[-1]
+            return 0.5 * jnp.sum((x.reshape(len(x), -1) @ kernel + bias - y) ** 2) / len(x)
+
+        @partial(jax.jit, donate_argnums=(0, 1))
+        def step(params, optimiser, data, order):
+            x, y = (jnp.take(a, order, axis=0) for a in data)
+            x = (x.astype(jnp.float32) / 255 - jnp.asarray(MEAN)) / jnp.asarray(STD)
+            value, grads = jax.value_and_grad(loss)(params, x, jax.nn.one_hot(y, CLASSES))
+            updates, optimiser = adamw.update(grads, optimiser, params)
+            return optax.apply_updates(params, updates), optimiser, value
+        params = jax.tree.map(jnp.asarray, weights(net, np.float32))
+        self.state, self.run, self.data = (params, adamw.init(params)), step, jax.device_put(images(batch))
+        self.orders = [np.random.default_rng(i).permutation(4 * batch)[:batch].astype(np.int32) for i in range(4)]
+
+    def step(self):
+        self.orders.append(self.orders.pop(0))
+        *self.state, value = self.run(*self.state, self.data, self.orders[0])
+        return value
+
+
+class Pcx:
+    "PCX by its public interface, in the order of its CIFAR-10 tutorial: initialise, T steps on the activities, one on the weights."
+
+    def __init__(self, method: str, net: str, batch: int):
+        import jax
+        import optax
+        import pcx.functional as pxf
+        import pcx.nn as pxnn
+        import pcx.predictive_coding as pxc
+        import pcx.utils as pxu
+        spec, T = blocks(net), len(blocks(net)) + 1
+        dtype = np.float64 if jax.config.jax_enable_x64 else np.float32
+        start = weights(net, dtype)
+
+        class Vgg(pxc.EnergyModule):
+            def __init__(self):
+                super().__init__()
+                cins = [3, *(channels for channels, _, _ in spec)]
+                self.layers = [pxnn.Conv2d(cin, cout, 3, padding=pad) for cin, (cout, pad, _) in zip(cins, spec)]
+                self.layers += [pxnn.Linear(len(start[-1][0]), CLASSES)]
+                self.pool = pxnn.MaxPool2d(2, 2)
+                self.vodes = [pxc.Vode() for _ in self.layers]
+                self.vodes[-1].h.frozen = True
+
+            def __call__(self, x, y=None):
+                for layer, vode, (_, _, pooled) in zip(self.layers, self.vodes, spec):
+                    x = jax.nn.gelu(layer(x))
+                    x = vode(self.pool(x) if pooled else x)
+                self.vodes[-1](self.layers[-1](x.flatten()))
+                if y is not None:
+                    self.vodes[-1].set("h", y)
+                return self.vodes[-1].get("u")
+
+        per_sample = pxu.M(pxc.VodeParam | pxc.VodeParam.Cache).to((None, 0))
+        hidden = lambda: pxu.M_hasnot(pxc.VodeParam, frozen=True)
+
+        @pxf.vmap(per_sample, in_axes=(0, 0), out_axes=0)
+        def initialise(x, y, *, model):
+            return model(x, y)
+
+        @pxf.vmap(per_sample, in_axes=(0,), out_axes=(None, 0), axis_name="batch")
+        def energy(x, *, model):
+            output = model(x)
+            return jax.lax.psum(model.energy(), "batch"), output
+
+        @pxf.jit(static_argnums=0)
+        def train(T, x, y, *, model, optim_w, optim_h):
+            model.train()
+            with pxu.step(model, pxc.STATUS.INIT, clear_params=pxc.VodeParam.Cache):
+                output = initialise(x, y, model=model)
+            optim_h.init(hidden()(model))
+            for _ in range(T):
+                with pxu.step(model, clear_params=pxc.VodeParam.Cache):
+                    _, grads = pxf.value_and_grad(hidden().to([False, True]), has_aux=True)(energy)(x, model=model)
+                optim_h.step(model, grads["model"])
+            optim_h.clear()
+            with pxu.step(model, clear_params=pxc.VodeParam.Cache):
+                _, grads = pxf.value_and_grad(pxu.M(pxnn.LayerParam).to([False, True]), has_aux=True)(energy)(x, model=model)
+            optim_w.step(model, grads["model"], scale_by=1.0 / x.shape[0])
+            return output
+
+        self.model, self.T = Vgg(), T
+        for layer, (kernel, bias) in zip(self.model.layers, start):
+            self.put(layer.nn, kernel, bias)
+        self.optim_h = pxu.Optim(lambda: optax.sgd(X_STEP, momentum=MOMENTUM, nesterov=True))
+        self.optim_w = pxu.Optim(lambda: optax.adamw(RATE, weight_decay=DECAY), pxu.M(pxnn.LayerParam)(self.model))
+        x, y = floats(batch, dtype)
+        self.x, self.y, self.train = jax.device_put(x.transpose(0, 3, 1, 2)), jax.device_put(y), train
+
+    def put(self, layer, kernel, bias):
+        "Ours (height, width, in, out) in PCX's order (out, in, height, width); a flattened image alike."
+        import jax.numpy as jnp
+        if kernel.ndim == 2:
+            size = self.side(kernel)
+            kernel = kernel.reshape(size, size, -1, CLASSES).transpose(3, 2, 0, 1).reshape(CLASSES, -1)
+        else:
+            kernel, bias = kernel.transpose(3, 2, 0, 1), bias.reshape(-1, 1, 1)
+        layer.weight.set(jnp.asarray(kernel)), layer.bias.set(jnp.asarray(bias))
+
+    def side(self, kernel) -> int:
+        "Height of the image that the last layer flattens."
+        channels = self.model.layers[-2].nn.weight.get().shape[0]
+        return round((kernel.size // CLASSES / channels) ** 0.5)
+
+    def step(self):
+        output = self.train(self.T, self.x, self.y, model=self.model, optim_w=self.optim_w, optim_h=self.optim_h)
+        return output, self.model.layers[0].nn.weight.get(), self.model.vodes[0].h.get()
+
+    def agree(self) -> dict[str, np.ndarray]:
+        "Output, relaxed activities and weight gradients (AdamW's first moment over 0.1) of the first batch, in our order."
+        output = self.step()[0]
+        activities = [np.asarray(v.h.get()) for v in self.model.vodes]
+        moments = [np.asarray(layer.nn.weight.get()) for layer in self.optim_w.state.get()[0].mu.layers]
+        size = self.side(moments[-1])
+        kernels = [m.transpose(2, 3, 1, 0) for m in moments[:-1]]
+        kernels.append(moments[-1].reshape(CLASSES, -1, size, size).transpose(2, 3, 1, 0).reshape(-1, CLASSES))
+        out = {"output": output} | {f"x{l}": a.transpose(0, 2, 3, 1) if a.ndim == 4 else a for l, a in enumerate(activities, 1)}
+        return out | {f"g{l}": k / 0.1 for l, k in enumerate(kernels, 1)}
+
+
+def peak() -> float:
+    "Most memory resident so far, MiB; VmHWM, because ru_maxrss also remembers the process that started this one."
+    try:
+        with open("/proc/self/status") as status:
+            return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def timed(work) -> dict[str, float]:
+    "Seconds of the processor (all threads) and of the clock that `work` takes until its results are there."
+    import jax
+    wall, cpu = time.perf_counter(), time.process_time()
+    jax.block_until_ready(work())
+    return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
+
+
+def warm_up(subject, compiles: list) -> dict:
+    "Steps until one compiles nothing more."
+    calls = []
+    while not calls or calls[-1]["compiles"]:
+        del compiles[:]
+        calls.append(timed(subject.step))
+        calls[-1]["compiles"] = len(compiles)
+    return {"calls": calls}
+
+
+def versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+    out = {"python": sys.version.split()[0]}
+    for package in ("jax", "jaxlib", "optax", "numpy", "equinox", "pcx"):
+        try:
+            out[package] = version(package)
+        except PackageNotFoundError:
+            pass
+    return out
+
+
+def main():
+    method, net, batch = sys.argv[1], sys.argv[2], int((sys.argv[3:] or [128])[0])
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)                                            # whatever a library prints goes to stderr
+    import jax
+    compiles = []
+    jax.monitoring.register_event_duration_secs_listener(lambda event, s, **_: event == COMPILED and compiles.append(s))
+    subject = {"pcx": Pcx, "plain": Plain, "lax": Plain}.get(method, Ours)(method, net, batch)
+    commands = {"warmup": lambda: warm_up(subject, compiles), "step": lambda: timed(subject.step),
+                "lower": lambda: timed(subject.lower), "same": lambda: subject.same(),
+                "peak": peak, "versions": versions}
+    for line in sys.stdin:
+        command, *path = json.loads(line)
+        if command == "agree":
+            np.savez(path[0], **subject.agree())
+            answer = None
+        else:
+            answer = commands[command]()
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

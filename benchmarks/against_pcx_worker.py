@@ -4,13 +4,14 @@
 
 METHOD: "pcx" (needs only the environment of PCX), "pc", "s+f", "bp" (pc_precision's training step), "plain" (jax.grad with
 pc_precision's convolution and pooling) or "lax" (jax.grad with XLA's). NET: "vgg5", "vgg5/8" (width 1/8), ...
-All start from the same NumPy weights and train on the same images. Commands: warmup, step, lower, same, agree, stop.
+All start from the same NumPy weights and train on the same images. Commands: warmup, step, change, lower, agree, peak, versions.
 """
 import json
 import os
 import resource
 import sys
 import time
+from importlib import import_module
 
 import numpy as np
 
@@ -93,15 +94,15 @@ class Ours:
     def lower(self):
         self.jit_step.lower(self.plan, self.state, self.data, self.orders[0], self.hyper).compile()
 
-    def same(self) -> int:
-        "Executables after a step with every other number changed: one is right."
+    def change(self):
+        "Steps with every number that may change changed: schedule, rates, beta, decay."
         before = self.hyper
-        tables = [before.covariance] if not before.covariance.size else self.tables
-        for table in tables:
-            self.hyper = type(before)(*map(np.float32, (table, 0.1, 0.0, -0.5, 1e-3, 1e-3)))
+        for table in self.tables if before.covariance.size else [before.covariance]:
+            self.hyper = before._replace(covariance=table) if table.size else before
+            self.hyper = self.hyper._replace(**{n: np.float32(v) for n, v in dict(
+                x_step=0.1, momentum=0, beta=-0.5, learning_rate=1e-3, weight_decay=1e-3).items()})
             self.step()
         self.hyper = before
-        return self.jit_step._cache_size()
 
     def agree(self) -> dict[str, np.ndarray]:
         "Output, relaxed activities and weight gradients of the first batch."
@@ -290,6 +291,13 @@ def warm_up(subject, compiles: list) -> dict:
     return {"calls": calls}
 
 
+def recompilations(subject, compiles: list) -> int:
+    "Compilations that other settings cause."
+    del compiles[:]
+    subject.change()
+    return len(compiles)
+
+
 def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
     out = {"python": sys.version.split()[0]}
@@ -306,12 +314,13 @@ def main():
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)                                            # whatever a library prints goes to stderr
     import jax
-    compiles = []
+    import_module("pcx.nn" if method == "pcx" else "pc_precision")
+    imported, compiles = peak(), []
     jax.monitoring.register_event_duration_secs_listener(lambda event, s, **_: event == COMPILED and compiles.append(s))
     subject = {"pcx": Pcx, "plain": Plain, "lax": Plain}.get(method, Ours)(method, net, batch)
     commands = {"warmup": lambda: warm_up(subject, compiles), "step": lambda: timed(subject.step),
-                "lower": lambda: timed(subject.lower), "same": lambda: subject.same(),
-                "peak": peak, "versions": versions}
+                "lower": lambda: timed(subject.lower), "change": lambda: recompilations(subject, compiles),
+                "peak": lambda: {"peak": peak(), "imported": imported}, "versions": versions}
     for line in sys.stdin:
         command, *path = json.loads(line)
         if command == "agree":

@@ -18,7 +18,8 @@ from .results import summarise
 # %% ../nbs/11_paper.ipynb #088bd8e1
 PROFILES: dict[str, dict] = {
     "smoke": dict(datasets=["digits"], seeds=[0, 1], epochs=3, settings=dict(width=1 / 16, schedule_epochs=3, batch_size=32)),
-    "laptop": dict(datasets=["cifar10"], seeds=[0], epochs=12, settings=dict(width=1 / 8, schedule_epochs=12, limit=10000)),
+    "laptop": dict(datasets=["cifar10"], seeds=[0], epochs=10, settings=dict(
+        width=1 / 8, schedule_epochs=10, limit=10000, batch_size=64, learning_rate=3e-3)),
     "paper": dict(datasets=["cifar10", "cifar100"], seeds=[0, 1, 2, 3, 4], epochs=50, settings=dict(select="test"))}
 
 # %% ../nbs/11_paper.ipynb #397ae834

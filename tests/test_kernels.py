@@ -161,6 +161,12 @@ def test_unused_gradient_costs_nothing(shape):
     assert 1.7 * one < flops[2] < 2.3 * one
 
 
+def test_each_gradient_takes_the_formula_of_its_role():
+    shape = (2, 8, 8, 3, 27, 1)  # input: XLA; kernel: product
+    dx, dkernel = (compiled(shape, pick).as_text() for pick in (lambda v: v[0], lambda v: v[1]))
+    assert "convolution(" in dx and "convolution(" not in dkernel
+
+
 def test_no_patches_of_a_large_image():
     shape = (128, 32, 32, 128, 128, 1)
     patches = 4 * 128 * 32 * 32 * 9 * 128
@@ -194,7 +200,7 @@ def test_pool_equals_lax(shape, kind, dtype):
     x = jnp.asarray(np.random.default_rng(0).normal(size=shape), dtype)
     x = {"relu": jax.nn.relu(x), "constant": jnp.ones_like(x), "negative": -jnp.abs(x) - 1, "signed zeros": x * 0}[kind]
     g = np.arange(1, 1 + x.size // 4, dtype=dtype).reshape(shape[0], shape[1] // 2, shape[2] // 2, shape[3])
-    y, dx, lax_y, lax_dx = jax.jit(lambda x, g: [v for pool in (max_pool2, lax_pool) for v in pull_pool(pool, x, g)])(x, g)
+    (y, dx), (lax_y, lax_dx) = jax.jit(lambda *a: [pull_pool(pool, *a) for pool in (max_pool2, lax_pool)])(x, g)
     assert (y == lax_y).all() and (dx == lax_dx).all() and y.dtype == dx.dtype == dtype
 
 

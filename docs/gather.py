@@ -1,0 +1,194 @@
+"""Bring together docs/_pages, the source that Sphinx reads: the written pages of docs/, the notebooks as pages, the measured
+tables of benchmarks/, and the reference's list of public names.
+
+usage: python docs/gather.py
+
+Nothing is run: a notebook comes with the outputs it was committed with. Directive lines (`#| export`) and hidden cells go,
+links between notebooks become links between pages, and "equation (4)" becomes a link to that equation.
+"""
+import ast
+import dataclasses
+import importlib
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+PAGES = DOCS / "_pages"
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+from readme import readable  # noqa: E402
+
+# the figures and tables of the paper, in its order
+PAPER = {"fig1": "Figure 1", "fig2": "Figure 2", "fig4": "Figure 4", "fig5": "Figure 5", "fig6": "Figure 6",
+         "fig7": "Figure 7", "table1": "Table 1", "table2": "Table 2", "table3": "Table 3", "table4": "Table 4",
+         "table5": "Table 5", "table6": "Table 6"}
+EXPORTED = re.compile(r"^#\|\s*export", re.MULTILINE)
+EQUATION = re.compile(r"\b([Ee]quation) \((\d)\)")
+LINK = re.compile(r"(?<=\]\()(?!https?:|#|attachment:|mailto:)([^)#\s]+)(#[^)\s]*)?(?=\))")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+CHAPTERS = """\
+# The library
+
+The package is written as these notebooks, in this order; each imports only from those before it. A cell with a coloured edge
+is exported: it *is* the module. The others explain it, show it and check it. The outputs are those of the committed run.
+
+"""
+FIGURES = """\
+# The paper
+
+A figure or table of [the paper](https://arxiv.org/abs/2506.23800) is one notebook and one command. Each page opens with its
+contract (command, profiles, hardware, time, what to expect) and ends beside the published numbers, where there are any.
+Parameters are in the cell with the coloured edge. How we read the paper where it can be read in two ways: {doc}`/differences`.
+
+"""
+
+
+def notebooks() -> dict[Path, str]:
+    """Every notebook (path in the repository) and the page it becomes."""
+    found = {ROOT / "index.ipynb": "index.ipynb"}
+    for path in sorted((ROOT / "nbs").glob("*.ipynb")):
+        if not path.is_symlink():
+            found[path] = f"{'library' if path.name[0].isdigit() else 'paper'}/{path.name}"
+    return found
+
+
+def title(path: Path) -> str:
+    """The heading of a notebook."""
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    return re.search(r"^# (.+)$", text, re.MULTILINE)[1]
+
+
+def relinked(text: str, source: Path, page: str, pages: dict[Path, str]) -> str:
+    """Markdown of `source` as it must read on `page`: links to notebooks lead to pages, to other files to copies of them."""
+    def target(match: re.Match) -> str:
+        path = (source.parent / match[1]).resolve()
+        if path.is_file() and path not in pages:
+            pages[path] = "changelog.md" if path.name == "CHANGELOG.md" else f"files/{path.name}"
+            (PAGES / pages[path]).parent.mkdir(exist_ok=True)
+            shutil.copy(path, PAGES / pages[path])
+        there = os.path.relpath(pages[path], Path(page).parent) if path in pages else match[1]
+        return there + (match[2] or "")
+    return EQUATION.sub(r"[\1 (\2)](#eq-\2)", LINK.sub(target, text))
+
+
+def as_page(source: Path, page: str, pages: dict[Path, str]):
+    """The notebook `source` as the page `page`."""
+    notebook = nbformat.read(source, as_version=4)
+    for cell in notebook.cells:
+        if EXPORTED.search(cell.source):
+            cell.metadata.setdefault("tags", []).append("exported")
+    notebook = readable(notebook)
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = relinked(cell.source, source, page, pages)
+        else:
+            cell.source = cell.source.strip("\n")
+            cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
+    return notebook
+
+
+def contents(names: list[str]) -> str:
+    return "```{toctree}\n:maxdepth: 1\n\n" + "".join(f"{name}\n" for name in names) + "```\n"
+
+
+def write(page: str, text: str) -> None:
+    (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
+    (PAGES / page).write_text(text, encoding="utf-8")
+
+
+def write_notebooks() -> None:
+    pages = notebooks()
+    for source, page in list(pages.items()):
+        (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
+        notebook = as_page(source, page, pages)
+        if page == "index.ipynb":
+            notebook.cells.append(nbformat.v4.new_markdown_cell((DOCS / "contents.txt").read_text()))
+        nbformat.write(notebook, PAGES / page)
+    library = [Path(page).stem for page in pages.values() if page.startswith("library/")]
+    write("library/index.md", CHAPTERS + contents(library))
+    write("paper/index.md", FIGURES + paper_index([path for path, page in pages.items() if page.startswith("paper/")]))
+
+
+def paper_index(there: list[Path]) -> str:
+    """The figures and tables in the paper's order, others after them, and what is missing, if anything is."""
+    kind = {path: next((key for key in PAPER if re.match(rf"{key}(?!\d)", path.stem)), None) for path in there}
+    order = sorted(there, key=lambda path: (list(PAPER).index(kind[path]) if kind[path] else len(PAPER), path.stem))
+    missing = [name for key, name in PAPER.items() if key not in kind.values()]
+    absent = f"\nNot here yet: {', '.join(missing)}.\n" if missing else ""
+    return contents([path.stem for path in order]) + absent
+
+
+def public_names() -> dict[str, list[str]]:
+    """The public names by module, in the order of the notebooks."""
+    tree = ast.parse((ROOT / "pc_precision" / "__init__.py").read_text(encoding="utf-8"))
+    found = {node.module: [alias.name for alias in node.names] for node in tree.body if isinstance(node, ast.ImportFrom)}
+    order = [path.stem[3:] for path in notebooks() if path.stem[:1].isdigit()]
+    return {module: found[module] for module in order if module in found}
+
+
+def entry(name: str, module: str) -> str:
+    """The directive that documents one public name."""
+    value = getattr(importlib.import_module("pc_precision"), name)
+    if isinstance(value, type):
+        fields = ", ".join(getattr(value, "_fields", ()))
+        options = ["   :members:", "   :special-members: __call__"] + ([f"   :exclude-members: {fields}"] if fields else [])
+        return "\n".join([f".. autoclass:: {name}", *options])
+    return f".. autofunction:: {name}" if callable(value) else table(name, value)
+
+
+def table(name: str, value: dict) -> str:
+    """A dictionary that a person chooses from: its keys, and the fields of what they name."""
+    lines = [f".. py:data:: {name}", f"   :type: dict[str, {type(next(iter(value.values()))).__name__}]", ""]
+    if not dataclasses.is_dataclass(next(iter(value.values()))):
+        lines[1] = "   :type: dict[str, Callable]"
+        return "\n".join(lines + ["   By name: " + ", ".join(f"``{key!r}``" for key in value) + "."])
+    fields = [field.name for field in dataclasses.fields(next(iter(value.values())))]
+    rows = [["name", *fields]] + [[repr(key), *(repr(getattr(one, field)) for field in fields)] for key, one in value.items()]
+    lines += ["   .. list-table::", "      :header-rows: 1", ""]
+    for row in rows:
+        lines += [f"      {'*' if i == 0 else ' '} - ``{cell}``" for i, cell in enumerate(row)]
+    return "\n".join(lines)
+
+
+def write_reference() -> None:
+    """A page a module, each public name on it; the summary of them all on the first page."""
+    summary, chapters = [], {path.stem[3:]: path for path in notebooks() if path.stem[:1].isdigit()}
+    for module, names in public_names().items():
+        about = (importlib.import_module(f"pc_precision.{module}").__doc__ or "").strip()
+        head = f"# {module}\n\n{about}\n\nChapter: [{title(chapters[module])}](../library/{chapters[module].name})\n\n"
+        body = "\n\n".join(entry(name, module) for name in names)
+        write(f"reference/{module}.md", f"{head}```{{eval-rst}}\n.. currentmodule:: pc_precision\n\n{body}\n```\n")
+        summary.append(f"[{module}]({module}.md)\n: " + " ".join(f"{{py:obj}}`~pc_precision.{name}`" for name in names))
+    text = (DOCS / "reference.txt").read_text(encoding="utf-8")
+    write("reference/index.md", text + "\n\n".join(summary) + "\n\n" + contents(list(public_names())).replace(
+        ":maxdepth: 1", ":hidden:"))
+
+
+def write_speed() -> None:
+    """Every table of benchmarks/ below the written part."""
+    tables = sorted((ROOT / "benchmarks").glob("*.md"))
+    parts = [re.sub(r"^#", "##", path.read_text(encoding="utf-8").strip(), flags=re.MULTILINE) for path in tables]
+    none = "No table is kept in `benchmarks/` yet; run the scripts there for your machine."
+    write("speed.md", (DOCS / "speed.md").read_text(encoding="utf-8") + "\n" + ("\n\n".join(parts) or none) + "\n")
+
+
+def main() -> None:
+    shutil.rmtree(PAGES, ignore_errors=True)
+    PAGES.mkdir()
+    write_notebooks()
+    for path in DOCS.glob("*.md"):
+        write(path.name, EQUATION.sub(r"[\1 (\2)](#eq-\2)", path.read_text(encoding="utf-8"))
+              if path.name != "equations.md" else path.read_text(encoding="utf-8"))
+    write_reference()
+    write_speed()
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup table1 test check export readme mutants pins clean
+.PHONY: help setup table1 test docs check export readme mutants pins clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,11 +18,11 @@ help: ## this list
 
 # A changed requirement or pin makes the stamp too old.  setuptools comes first, pinned like the rest, and builds without
 # isolation: an isolated build would fetch whatever version is newest today.
-$(STAMP): settings.ini setup.py pyproject.toml constraints.txt
+$(VENV)/installed-%: settings.ini setup.py pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory $(VENV)
-	@echo "installing [$(EXTRAS)] into $(VENV), about two minutes"
+	@echo "installing [$*] into $(VENV), about two minutes"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools wheel
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$*]'
 	@touch $@
 
 # an unfinished or orphaned one is thrown away; another Python: make clean, then make PYTHON=...
@@ -40,6 +40,10 @@ table1: $(STAMP) ## Table 1 of the paper, at PROFILE smoke on a CPU, into OUT
 
 test: $(STAMP) ## every test, each notebook in a fresh kernel
 	$(BIN)/python -m pytest $(ARGS)
+
+docs: $(VENV)/installed-$(EXTRAS),docs ## the site, from committed outputs, into _docs/ (open _docs/index.html)
+	$(BIN)/python docs/gather.py
+	$(BIN)/python -m sphinx -q -E -W --keep-going -b html -c docs docs/_pages _docs
 
 check: $(STAMP) ## notebooks and modules in step? (starts from committed files)
 	@git diff --quiet || { echo "make check overwrites exported files: commit or stash your changes first"; exit 1; }
@@ -61,5 +65,5 @@ pins: $(STAMP) ## resolve settings.ini anew -> constraints.txt (needs python3.11
 	$(BIN)/python tools/pins.py python3.11 python3.12
 
 clean: ## delete .venv and caches; what runs left in OUT stays
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache _docs _proc jupyter_execute
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache _docs docs/_pages _proc jupyter_execute
 	find . -name __pycache__ -prune -exec rm -rf {} +

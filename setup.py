@@ -35,5 +35,6 @@ setup(
     package_data={cfg["lib_path"]: ["assets/*"]},
     install_requires=cfg["requirements"].split(),
     extras_require={key.removesuffix(EXTRA): cfg[key].split() for key in cfg if key.endswith(EXTRA)},
+    entry_points={"console_scripts": cfg["console_scripts"].split()},
     zip_safe=False,
 )

@@ -1,10 +1,11 @@
-"""One subject of against_pcx.py in a process of its own: it obeys one JSON line on stdin with one JSON line on stdout.
+"""One subject of against_pcx.py in a process of its own: answers each JSON line on stdin with one on stdout.
 
     python against_pcx_worker.py METHOD NET [BATCH]
 
-METHOD: "pcx" (needs only the environment of PCX), "pc", "s+f", "bp" (pc_precision's training step), "plain" (jax.grad with
-pc_precision's convolution and pooling) or "lax" (jax.grad with XLA's). NET: "vgg5", "vgg5/8" (width 1/8), ...
-All start from the same NumPy weights and train on the same images. Commands: warmup, step, change, lower, agree, peak, versions.
+METHOD: "pcx" (needs only the environment of PCX), "pc", "s+f", "bp" (pc_precision's training step), "plain" (jax.grad
+with pc_precision's convolution and pooling) or "lax" (jax.grad with XLA's). NET: "vgg5", "vgg5/8" (width 1/8), ...
+All start from the same NumPy weights and train on the same images.
+Commands: warmup, step, change, lower, agree, peak, versions.
 """
 import json
 import os
@@ -21,7 +22,7 @@ NETS = {  # channels, padding, pool after; the paper's Table 3
     "vgg10": [(64, 1, False), (128, 1, False), (128, 1, True), (128, 1, False), (256, 1, True), (256, 1, False),
               (256, 1, True), (256, 1, False), (512, 1, True)]}
 CLASSES, MEAN, STD = 10, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-X_STEP, MOMENTUM, RATE, DECAY = 0.05, 0.5, 1e-4, 1e-4      # Nesterov momentum on the activities: PCX's CIFAR-10 tutorial
+X_STEP, MOMENTUM, RATE, DECAY = 0.05, 0.5, 1e-4, 1e-4      # Nesterov momentum, as in PCX's CIFAR-10 tutorial
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
@@ -59,6 +60,11 @@ def floats(batch: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
     return ((x.astype(dtype) / 255 - dtype(MEAN)) / dtype(STD)).astype(dtype), np.eye(CLASSES, dtype=dtype)[y]
 
 
+def orders(batch: int) -> list[np.ndarray]:
+    "Four shuffled batches of the images."
+    return [np.random.default_rng(i).permutation(4 * batch)[:batch].astype(np.int32) for i in range(4)]
+
+
 class Ours:
     "pc_precision.training.jit_step."
 
@@ -79,12 +85,12 @@ class Ours:
         self.hyper = Hyper(*map(np.float32, (table, X_STEP, MOMENTUM, 1, RATE, DECAY)))
         dtype = np.float64 if jax.config.jax_enable_x64 else np.float32
         if name in NETS:
-            params = tuple({"kernel": jax.numpy.asarray(k), "bias": jax.numpy.asarray(b)} for k, b in weights(net, dtype))
+            params = tuple({"kernel": jax.device_put(k), "bias": jax.device_put(b)} for k, b in weights(net, dtype))
         else:                                                # only to be compiled
             params = jax.jit(self.plan.net.init)(jax.random.key(0), np.zeros((1, 32, 32, 3), dtype))[0]
         self.state = State(params, ({},) * L, optax.adamw(0.0).init(params), jax.random.key(0), np.int32(0))
         self.data, self.batch, self.dtype = jax.device_put(images(batch)), batch, dtype
-        self.orders = [np.random.default_rng(i).permutation(4 * batch)[:batch].astype(np.int32) for i in range(4)]
+        self.orders = orders(batch)
 
     def step(self):
         self.orders.append(self.orders.pop(0))
@@ -122,23 +128,25 @@ class Ours:
         return out | {f"g{l}": g["kernel"] for l, g in enumerate(grads, 1)}
 
 
+def operations(method: str) -> tuple:
+    "Convolution and pooling of pc_precision (plain) or of XLA (lax)."
+    from jax import lax
+    if method == "plain":
+        from pc_precision.kernels import conv3x3, max_pool2
+        return conv3x3, max_pool2
+    order = ("NHWC", "HWIO", "NHWC")
+    return (lambda x, k, pad: lax.conv_general_dilated(x, k, (1, 1), [(pad, pad)] * 2, dimension_numbers=order),
+            lambda x: lax.reduce_window(x, -np.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"))
+
+
 class Plain:
     "jax.grad of the squared error of the same net and optax.adamw, written out."
 
     def __init__(self, method: str, net: str, batch: int):
-        from functools import partial
-
         import jax
         import jax.numpy as jnp
         import optax
-        from jax import lax
-        if method == "plain":
-            from pc_precision.kernels import conv3x3 as conv, max_pool2 as pool
-        else:
-            conv = lambda x, k, pad: lax.conv_general_dilated(x, k, (1, 1), [(pad, pad)] * 2,
-                                                              dimension_numbers=("NHWC", "HWIO", "NHWC"))
-            pool = lambda x: lax.reduce_window(x, -np.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
-        adamw, spec = optax.adamw(RATE, weight_decay=DECAY), blocks(net)
+        adamw, spec, (conv, pool) = optax.adamw(RATE, weight_decay=DECAY), blocks(net), operations(method)
 
         def loss(params, x, y):
             for (kernel, bias), (_, padding, pooled) in zip(params, spec):
@@ -147,7 +155,6 @@ class Plain:
             kernel, bias = params[-1]
             return 0.5 * jnp.sum((x.reshape(len(x), -1) @ kernel + bias - y) ** 2) / len(x)
 
-        @partial(jax.jit, donate_argnums=(0, 1))
         def step(params, optimiser, data, order):
             x, y = (jnp.take(a, order, axis=0) for a in data)
             x = (x.astype(jnp.float32) / 255 - jnp.asarray(MEAN)) / jnp.asarray(STD)
@@ -155,8 +162,8 @@ class Plain:
             updates, optimiser = adamw.update(grads, optimiser, params)
             return optax.apply_updates(params, updates), optimiser, value
         params = jax.tree.map(jnp.asarray, weights(net, np.float32))
-        self.state, self.run, self.data = (params, adamw.init(params)), step, jax.device_put(images(batch))
-        self.orders = [np.random.default_rng(i).permutation(4 * batch)[:batch].astype(np.int32) for i in range(4)]
+        self.state, self.run = (params, adamw.init(params)), jax.jit(step, donate_argnums=(0, 1))
+        self.data, self.orders = jax.device_put(images(batch)), orders(batch)
 
     def step(self):
         self.orders.append(self.orders.pop(0))
@@ -164,74 +171,87 @@ class Plain:
         return value
 
 
+def pcx_vgg(net: str):
+    "The net as a PCX model, a vode after each layer; the output's is clamped."
+    import jax
+    import pcx.nn as pxnn
+    import pcx.predictive_coding as pxc
+    spec, inputs = blocks(net), len(weights(net, np.float32)[-1][0])
+
+    class Vgg(pxc.EnergyModule):
+        def __init__(self):
+            super().__init__()
+            cins = [3, *(channels for channels, _, _ in spec)]
+            self.layers = [pxnn.Conv2d(cin, cout, 3, padding=pad) for cin, (cout, pad, _) in zip(cins, spec)]
+            self.layers += [pxnn.Linear(inputs, CLASSES)]
+            self.pool = pxnn.MaxPool2d(2, 2)
+            self.vodes = [pxc.Vode() for _ in self.layers]
+            self.vodes[-1].h.frozen = True
+
+        def __call__(self, x, y=None):
+            for layer, vode, (_, _, pooled) in zip(self.layers, self.vodes, spec):
+                x = jax.nn.gelu(layer(x))
+                x = vode(self.pool(x) if pooled else x)
+            self.vodes[-1](self.layers[-1](x.flatten()))
+            if y is not None:
+                self.vodes[-1].set("h", y)
+            return self.vodes[-1].get("u")
+    return Vgg()
+
+
+def pcx_train():
+    "PCX's training step: initialise, T steps on the activities, one on the weights; returns the initial output."
+    import jax
+    import pcx.functional as pxf
+    import pcx.nn as pxnn
+    import pcx.predictive_coding as pxc
+    import pcx.utils as pxu
+    per_sample = pxu.M(pxc.VodeParam | pxc.VodeParam.Cache).to((None, 0))
+    hidden = lambda: pxu.M_hasnot(pxc.VodeParam, frozen=True)
+
+    @pxf.vmap(per_sample, in_axes=(0, 0), out_axes=0)
+    def initialise(x, y, *, model):
+        return model(x, y)
+
+    @pxf.vmap(per_sample, in_axes=(0,), out_axes=(None, 0), axis_name="batch")
+    def energy(x, *, model):
+        output = model(x)
+        return jax.lax.psum(model.energy(), "batch"), output
+
+    def gradient(mask, x, model):
+        with pxu.step(model, clear_params=pxc.VodeParam.Cache):
+            return pxf.value_and_grad(mask.to([False, True]), has_aux=True)(energy)(x, model=model)[1]["model"]
+
+    @pxf.jit(static_argnums=0)
+    def train(T, x, y, *, model, optim_w, optim_h):
+        model.train()
+        with pxu.step(model, pxc.STATUS.INIT, clear_params=pxc.VodeParam.Cache):
+            output = initialise(x, y, model=model)
+        optim_h.init(hidden()(model))
+        for _ in range(T):
+            optim_h.step(model, gradient(hidden(), x, model))
+        optim_h.clear()
+        optim_w.step(model, gradient(pxu.M(pxnn.LayerParam), x, model), scale_by=1.0 / x.shape[0])
+        return output
+    return train
+
+
 class Pcx:
-    "PCX by its public interface, in the order of its CIFAR-10 tutorial: initialise, T steps on the activities, one on the weights."
+    "PCX by its public interface, in the order of its CIFAR-10 tutorial."
 
     def __init__(self, method: str, net: str, batch: int):
         import jax
         import optax
-        import pcx.functional as pxf
         import pcx.nn as pxnn
-        import pcx.predictive_coding as pxc
         import pcx.utils as pxu
-        spec, T = blocks(net), len(blocks(net)) + 1
         dtype = np.float64 if jax.config.jax_enable_x64 else np.float32
-        start = weights(net, dtype)
-
-        class Vgg(pxc.EnergyModule):
-            def __init__(self):
-                super().__init__()
-                cins = [3, *(channels for channels, _, _ in spec)]
-                self.layers = [pxnn.Conv2d(cin, cout, 3, padding=pad) for cin, (cout, pad, _) in zip(cins, spec)]
-                self.layers += [pxnn.Linear(len(start[-1][0]), CLASSES)]
-                self.pool = pxnn.MaxPool2d(2, 2)
-                self.vodes = [pxc.Vode() for _ in self.layers]
-                self.vodes[-1].h.frozen = True
-
-            def __call__(self, x, y=None):
-                for layer, vode, (_, _, pooled) in zip(self.layers, self.vodes, spec):
-                    x = jax.nn.gelu(layer(x))
-                    x = vode(self.pool(x) if pooled else x)
-                self.vodes[-1](self.layers[-1](x.flatten()))
-                if y is not None:
-                    self.vodes[-1].set("h", y)
-                return self.vodes[-1].get("u")
-
-        per_sample = pxu.M(pxc.VodeParam | pxc.VodeParam.Cache).to((None, 0))
-        hidden = lambda: pxu.M_hasnot(pxc.VodeParam, frozen=True)
-
-        @pxf.vmap(per_sample, in_axes=(0, 0), out_axes=0)
-        def initialise(x, y, *, model):
-            return model(x, y)
-
-        @pxf.vmap(per_sample, in_axes=(0,), out_axes=(None, 0), axis_name="batch")
-        def energy(x, *, model):
-            output = model(x)
-            return jax.lax.psum(model.energy(), "batch"), output
-
-        @pxf.jit(static_argnums=0)
-        def train(T, x, y, *, model, optim_w, optim_h):
-            model.train()
-            with pxu.step(model, pxc.STATUS.INIT, clear_params=pxc.VodeParam.Cache):
-                output = initialise(x, y, model=model)
-            optim_h.init(hidden()(model))
-            for _ in range(T):
-                with pxu.step(model, clear_params=pxc.VodeParam.Cache):
-                    _, grads = pxf.value_and_grad(hidden().to([False, True]), has_aux=True)(energy)(x, model=model)
-                optim_h.step(model, grads["model"])
-            optim_h.clear()
-            with pxu.step(model, clear_params=pxc.VodeParam.Cache):
-                _, grads = pxf.value_and_grad(pxu.M(pxnn.LayerParam).to([False, True]), has_aux=True)(energy)(x, model=model)
-            optim_w.step(model, grads["model"], scale_by=1.0 / x.shape[0])
-            return output
-
-        self.model, self.T = Vgg(), T
-        for layer, (kernel, bias) in zip(self.model.layers, start):
+        self.T, self.model, self.train = len(blocks(net)) + 1, pcx_vgg(net), pcx_train()
+        for layer, (kernel, bias) in zip(self.model.layers, weights(net, dtype)):
             self.put(layer.nn, kernel, bias)
         self.optim_h = pxu.Optim(lambda: optax.sgd(X_STEP, momentum=MOMENTUM, nesterov=True))
         self.optim_w = pxu.Optim(lambda: optax.adamw(RATE, weight_decay=DECAY), pxu.M(pxnn.LayerParam)(self.model))
         x, y = floats(batch, dtype)
-        self.x, self.y, self.train = jax.device_put(x.transpose(0, 3, 1, 2)), jax.device_put(y), train
+        self.x, self.y = jax.device_put(x.transpose(0, 3, 1, 2)), jax.device_put(y)
 
     def put(self, layer, kernel, bias):
         "Ours (height, width, in, out) in PCX's order (out, in, height, width); a flattened image alike."
@@ -253,15 +273,16 @@ class Pcx:
         return output, self.model.layers[0].nn.weight.get(), self.model.vodes[0].h.get()
 
     def agree(self) -> dict[str, np.ndarray]:
-        "Output, relaxed activities and weight gradients (AdamW's first moment over 0.1) of the first batch, in our order."
+        "As Ours.agree, with axes in our order; weight gradients are AdamW's first moment over 0.1."
         output = self.step()[0]
         activities = [np.asarray(v.h.get()) for v in self.model.vodes]
         moments = [np.asarray(layer.nn.weight.get()) for layer in self.optim_w.state.get()[0].mu.layers]
         size = self.side(moments[-1])
         kernels = [m.transpose(2, 3, 1, 0) for m in moments[:-1]]
         kernels.append(moments[-1].reshape(CLASSES, -1, size, size).transpose(2, 3, 1, 0).reshape(-1, CLASSES))
-        out = {"output": output} | {f"x{l}": a.transpose(0, 2, 3, 1) if a.ndim == 4 else a for l, a in enumerate(activities, 1)}
-        return out | {f"g{l}": k / 0.1 for l, k in enumerate(kernels, 1)}
+        activities = [a.transpose(0, 2, 3, 1) if a.ndim == 4 else a for a in activities]
+        return {"output": output} | {f"x{l}": a for l, a in enumerate(activities, 1)} | {
+            f"g{l}": k / 0.1 for l, k in enumerate(kernels, 1)}
 
 
 def peak() -> float:
@@ -287,8 +308,14 @@ def warm_up(subject, compiles: list) -> dict:
     while not calls or calls[-1]["compiles"]:
         del compiles[:]
         calls.append(timed(subject.step))
-        calls[-1]["compiles"] = len(compiles)
+        calls[-1] |= {"compiles": len(compiles), "xla": sum(compiles)}
     return {"calls": calls}
+
+
+def lower(subject, compiles: list) -> dict:
+    "Compile without running."
+    del compiles[:]
+    return timed(subject.lower) | {"xla": sum(compiles)}
 
 
 def recompilations(subject, compiles: list) -> int:
@@ -319,7 +346,7 @@ def main():
     jax.monitoring.register_event_duration_secs_listener(lambda event, s, **_: event == COMPILED and compiles.append(s))
     subject = {"pcx": Pcx, "plain": Plain, "lax": Plain}.get(method, Ours)(method, net, batch)
     commands = {"warmup": lambda: warm_up(subject, compiles), "step": lambda: timed(subject.step),
-                "lower": lambda: timed(subject.lower), "change": lambda: recompilations(subject, compiles),
+                "lower": lambda: lower(subject, compiles), "change": lambda: recompilations(subject, compiles),
                 "peak": lambda: {"peak": peak(), "imported": imported}, "versions": versions}
     for line in sys.stdin:
         command, *path = json.loads(line)

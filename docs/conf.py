@@ -19,6 +19,7 @@ version = release = settings["DEFAULT"]["version"]
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
 nb_execution_mode = "off"                   # pages show the outputs that were committed
+nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 add_module_names = False
@@ -31,6 +32,7 @@ viewcode_line_numbers = True
 # A reference that leads nowhere is a warning, and so an error; other libraries are not documented here.
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(jax|jaxlib|numpy|np|typing|pathlib|collections|flax|pandas)\b.*"),
+                        (r"py:.*", r"pc_precision\.training\.(Plan|Epoch)"),      # not public
                         (r"py:.*", r"(Any|Callable|Iterable|Iterator|Sequence|Array|optional|ndarray)")]
 
 html_theme = "furo"
@@ -42,14 +44,14 @@ html_copy_source = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b5d8a", "color-brand-content": "#0b5d8a"},
     "dark_css_variables": {"color-brand-primary": "#7cc4f0", "color-brand-content": "#7cc4f0"}}
-pygments_style = "friendly"
-pygments_dark_style = "github-dark"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 # MathJax 3.2.2 lies beside the pages: formulas need no network
 mathjax_path = "mathjax/es5/tex-mml-chtml.js"
 
 
 def as_rst(text: str, names: list[str]) -> str:
-    """A docstring in plain words as reStructuredText: `code` literal, `names:` of parameters strong, equations linked."""
+    """A docstring in plain words as markup: `code` literal, `names:` of parameters strong, equations linked."""
     parts = re.split(r"`([^`]+)`", text)
     for i, part in enumerate(parts):
         if i % 2:
@@ -79,7 +81,8 @@ def public(app, env, node, contnode):
     name = node.get("reftarget", "").split(".")[-1]
     if node.get("refdomain") != "py" or name not in pc_precision.__all__:
         return None
-    return env.domains["py"].resolve_xref(env, node["refdoc"], app.builder, "obj", f"pc_precision.{name}", node, contnode)
+    target = f"pc_precision.{name}"
+    return env.domains["py"].resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, contnode)
 
 
 def setup(app):

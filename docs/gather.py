@@ -1,10 +1,10 @@
-"""Bring together docs/_pages, the source that Sphinx reads: the written pages of docs/, the notebooks as pages, the measured
-tables of benchmarks/, and the reference's list of public names.
+"""Bring together docs/_pages, the source that Sphinx reads: the written pages of docs/, the notebooks as pages, the
+measured tables of benchmarks/, and the reference's list of public names.
 
 usage: python docs/gather.py
 
-Nothing is run: a notebook comes with the outputs it was committed with. Directive lines (`#| export`) and hidden cells go,
-links between notebooks become links between pages, and "equation (4)" becomes a link to that equation.
+Nothing is run: a notebook comes with the outputs it was committed with. Directive lines (`#| export`) and hidden cells
+go, links between notebooks become links between pages, and "equation (4)" becomes a link to that equation.
 """
 import ast
 import dataclasses
@@ -20,6 +20,7 @@ import nbformat
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 PAGES = DOCS / "_pages"
+MEASURED = sorted((ROOT / "benchmarks").glob("*.md"))
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 from readme import readable  # noqa: E402
@@ -35,23 +36,25 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 CHAPTERS = """\
 # The library
 
-The package is written as these notebooks, in this order; each imports only from those before it. A cell with a coloured edge
-is exported: it *is* the module. The others explain it, show it and check it. The outputs are those of the committed run.
+The package is written as these notebooks, in this order; each imports only from those before it. A cell with a coloured
+edge is exported: it *is* the module. The others explain it, show it and check it. The outputs are those of the committed
+run.
 
 """
 FIGURES = """\
 # The paper
 
-A figure or table of [the paper](https://arxiv.org/abs/2506.23800) is one notebook and one command. Each page opens with its
-contract (command, profiles, hardware, time, what to expect) and ends beside the published numbers, where there are any.
-Parameters are in the cell with the coloured edge. How we read the paper where it can be read in two ways: {doc}`/differences`.
+A figure or table of [the paper](https://arxiv.org/abs/2506.23800) is one notebook and one command. Each page opens
+with its contract (command, profiles, hardware, time, what to expect) and ends beside the published numbers, where there
+are any. Parameters are in the cell with the coloured edge. How we read the paper where it can be read in two ways:
+{doc}`/differences`.
 
 """
 
 
-def notebooks() -> dict[Path, str]:
-    """Every notebook (path in the repository) and the page it becomes."""
-    found = {ROOT / "index.ipynb": "index.ipynb"}
+def sources() -> dict[Path, str]:
+    """Every notebook, every measured table, and the page it becomes."""
+    found = {ROOT / "index.ipynb": "index.ipynb"} | {path: "speed.md" for path in MEASURED}
     for path in sorted((ROOT / "nbs").glob("*.ipynb")):
         if not path.is_symlink():
             found[path] = f"{'library' if path.name[0].isdigit() else 'paper'}/{path.name}"
@@ -59,13 +62,13 @@ def notebooks() -> dict[Path, str]:
 
 
 def title(path: Path) -> str:
-    """The heading of a notebook."""
+    """The heading of a notebook, without a number."""
     text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
-    return re.search(r"^# (.+)$", text, re.MULTILINE)[1]
+    return re.search(r"^# (?:\d\d )?(.+)$", text, re.MULTILINE)[1]
 
 
 def relinked(text: str, source: Path, page: str, pages: dict[Path, str]) -> str:
-    """Markdown of `source` as it must read on `page`: links to notebooks lead to pages, to other files to copies of them."""
+    """Markdown of `source` as it must read on `page`: links to notebooks lead to pages, to other files to copies."""
     def target(match: re.Match) -> str:
         path = (source.parent / match[1]).resolve()
         if path.is_file() and path not in pages:
@@ -87,14 +90,20 @@ def as_page(source: Path, page: str, pages: dict[Path, str]):
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = relinked(cell.source, source, page, pages)
+            cell.source = re.sub(r"\A# \d\d ", "# ", relinked(cell.source, source, page, pages))
         else:
             cell.source = cell.source.strip("\n")
             cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
     return notebook
 
 
+def chapter(path: Path) -> str:
+    """A numbered notebook as an entry of a table of contents, its number first."""
+    return f"{path.stem[:2]} {title(path)} <{path.stem}>"
+
+
 def contents(names: list[str]) -> str:
+    """A table of contents of pages in the same folder."""
     return "```{toctree}\n:maxdepth: 1\n\n" + "".join(f"{name}\n" for name in names) + "```\n"
 
 
@@ -103,15 +112,14 @@ def write(page: str, text: str) -> None:
     (PAGES / page).write_text(text, encoding="utf-8")
 
 
-def write_notebooks() -> None:
-    pages = notebooks()
-    for source, page in list(pages.items()):
+def write_notebooks(pages: dict[Path, str]) -> None:
+    for source, page in [(source, page) for source, page in pages.items() if source.suffix == ".ipynb"]:
         (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
         notebook = as_page(source, page, pages)
         if page == "index.ipynb":
             notebook.cells.append(nbformat.v4.new_markdown_cell((DOCS / "contents.txt").read_text()))
         nbformat.write(notebook, PAGES / page)
-    library = [Path(page).stem for page in pages.values() if page.startswith("library/")]
+    library = [chapter(path) for path, page in pages.items() if page.startswith("library/")]
     write("library/index.md", CHAPTERS + contents(library))
     write("paper/index.md", FIGURES + paper_index([path for path, page in pages.items() if page.startswith("paper/")]))
 
@@ -128,8 +136,9 @@ def paper_index(there: list[Path]) -> str:
 def public_names() -> dict[str, list[str]]:
     """The public names by module, in the order of the notebooks."""
     tree = ast.parse((ROOT / "pc_precision" / "__init__.py").read_text(encoding="utf-8"))
-    found = {node.module: [alias.name for alias in node.names] for node in tree.body if isinstance(node, ast.ImportFrom)}
-    order = [path.stem[3:] for path in notebooks() if path.stem[:1].isdigit()]
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    found = {node.module: [alias.name for alias in node.names] for node in imports}
+    order = [path.stem[3:] for path, page in sources().items() if page.startswith("library/")]
     return {module: found[module] for module in order if module in found}
 
 
@@ -138,19 +147,21 @@ def entry(name: str, module: str) -> str:
     value = getattr(importlib.import_module("pc_precision"), name)
     if isinstance(value, type):
         fields = ", ".join(getattr(value, "_fields", ()))
-        options = ["   :members:", "   :special-members: __call__"] + ([f"   :exclude-members: {fields}"] if fields else [])
-        return "\n".join([f".. autoclass:: {name}", *options])
+        lines = [f".. autoclass:: {name}", "   :members:", "   :special-members: __call__"]
+        return "\n".join(lines + ([f"   :exclude-members: {fields}"] if fields else []))
     return f".. autofunction:: {name}" if callable(value) else table(name, value)
 
 
 def table(name: str, value: dict) -> str:
     """A dictionary that a person chooses from: its keys, and the fields of what they name."""
-    lines = [f".. py:data:: {name}", f"   :type: dict[str, {type(next(iter(value.values()))).__name__}]", ""]
-    if not dataclasses.is_dataclass(next(iter(value.values()))):
+    first = next(iter(value.values()))
+    lines = [f".. py:data:: {name}", f"   :type: dict[str, {type(first).__name__}]", ""]
+    if not dataclasses.is_dataclass(first):
         lines[1] = "   :type: dict[str, Callable]"
         return "\n".join(lines + ["   By name: " + ", ".join(f"``{key!r}``" for key in value) + "."])
-    fields = [field.name for field in dataclasses.fields(next(iter(value.values())))]
-    rows = [["name", *fields]] + [[repr(key), *(repr(getattr(one, field)) for field in fields)] for key, one in value.items()]
+    fields = [field.name for field in dataclasses.fields(first) if field.name not in ("name", "source")]
+    rows = [["name", *fields]]
+    rows += [[repr(key), *(repr(getattr(one, field)) for field in fields)] for key, one in value.items()]
     lines += ["   .. list-table::", "      :header-rows: 1", ""]
     for row in rows:
         lines += [f"      {'*' if i == 0 else ' '} - ``{cell}``" for i, cell in enumerate(row)]
@@ -159,7 +170,7 @@ def table(name: str, value: dict) -> str:
 
 def write_reference() -> None:
     """A page a module, each public name on it; the summary of them all on the first page."""
-    summary, chapters = [], {path.stem[3:]: path for path in notebooks() if path.stem[:1].isdigit()}
+    summary, chapters = [], {path.stem[3:]: path for path, page in sources().items() if page.startswith("library/")}
     for module, names in public_names().items():
         about = (importlib.import_module(f"pc_precision.{module}").__doc__ or "").strip()
         head = f"# {module}\n\n{about}\n\nChapter: [{title(chapters[module])}](../library/{chapters[module].name})\n\n"
@@ -171,23 +182,34 @@ def write_reference() -> None:
         ":maxdepth: 1", ":hidden:"))
 
 
-def write_speed() -> None:
-    """Every table of benchmarks/ below the written part."""
-    tables = sorted((ROOT / "benchmarks").glob("*.md"))
-    parts = [re.sub(r"^#", "##", path.read_text(encoding="utf-8").strip(), flags=re.MULTILINE) for path in tables]
-    none = "No table is kept in `benchmarks/` yet; run the scripts there for your machine."
-    write("speed.md", (DOCS / "speed.md").read_text(encoding="utf-8") + "\n" + ("\n\n".join(parts) or none) + "\n")
+def lowered(text: str) -> str:
+    """Markdown with each heading one level down."""
+    parts = re.split(r"(^```.*?^```)", text, flags=re.MULTILINE | re.DOTALL)
+    return "".join(part if part.startswith("```") else re.sub(r"^#", "##", part, flags=re.MULTILINE) for part in parts)
+
+
+def measured(pages: dict[Path, str]) -> str:
+    """Every table of benchmarks/, a section each."""
+    found = [relinked(path.read_text(encoding="utf-8").strip(), path, "speed.md", pages) for path in MEASURED]
+    none = "## Measured\n\nNo table is kept in `benchmarks/` yet; run the scripts there for your machine."
+    return "\n\n".join(lowered(text) for text in found) or none
+
+
+def write_pages(pages: dict[Path, str]) -> None:
+    """The pages of docs/ that are written by hand."""
+    for path in sorted(DOCS.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        text = text if path.name == "equations.md" else relinked(text, path, path.name, pages)
+        write(path.name, text + (f"\n{measured(pages)}\n" if path.name == "speed.md" else ""))
 
 
 def main() -> None:
     shutil.rmtree(PAGES, ignore_errors=True)
     PAGES.mkdir()
-    write_notebooks()
-    for path in DOCS.glob("*.md"):
-        write(path.name, EQUATION.sub(r"[\1 (\2)](#eq-\2)", path.read_text(encoding="utf-8"))
-              if path.name != "equations.md" else path.read_text(encoding="utf-8"))
+    pages = sources()
+    write_notebooks(pages)
+    write_pages(pages)
     write_reference()
-    write_speed()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ __all__ = ['ACTIVATIONS', 'KEEP', 'EPSILON', 'VGG', 'choose', 'Layer', 'uniform'
 import difflib
 import inspect
 import math
+import reprlib
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Iterable, Protocol, Sequence
@@ -115,13 +116,21 @@ class Block:
         one, zero = jnp.ones(self.features, x.dtype), jnp.zeros(self.features, x.dtype)
         return params | {"scale": one, "shift": zero}, {"mean": zero, "var": one}
 
-    def apply(self, params: dict, stats: dict, x: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
-        "The prediction mu, and the running statistics after this pass."
-        z = conv3x3(x, params["kernel"], self.padding) + params["bias"]
+    def linear(self, params: dict, x: jax.Array) -> jax.Array:
+        "The convolution alone, without bias."
+        return conv3x3(x, params["kernel"], self.padding)
+
+    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+        "What follows the convolution, as `apply`."
+        z = z + params["bias"]
         if self.batch_norm is not None:
             z, stats = batch_norm(params, stats, z, self.batch_norm, train)
         z = ACTIVATIONS[self.activation](z)
         return (max_pool2(z) if self.pool else z), stats
+
+    def apply(self, params: dict, stats: dict, x: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+        "The prediction mu, and the running statistics after this pass."
+        return self.rest(params, stats, self.linear(params, x), train)
 
 # %% ../nbs/00_layers.ipynb #2b91f309
 @dataclass(frozen=True)
@@ -140,10 +149,17 @@ class Dense:
         inputs = math.prod(x.shape[1:])
         return linear_params(key, (inputs, self.features), inputs, x.dtype), {}
 
+    def linear(self, params: dict, x: jax.Array) -> jax.Array:
+        "The matrix product alone, without bias."
+        return x.reshape(x.shape[0], -1) @ params["kernel"]
+
+    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+        "Bias and activation, as `apply`."
+        return ACTIVATIONS[self.activation](z + params["bias"]), stats
+
     def apply(self, params: dict, stats: dict, x: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
         "The prediction mu, and `stats` as they came."
-        z = x.reshape(x.shape[0], -1) @ params["kernel"] + params["bias"]
-        return ACTIVATIONS[self.activation](z), stats
+        return self.rest(params, stats, self.linear(params, x), train)
 
 
 def Readout(classes: int) -> Dense:
@@ -188,11 +204,12 @@ def as_layer(item: Any) -> Layer:
     "A layer as it is; a flax.nnx module or a factory `rngs -> module` as a `Module` layer."
     if hasattr(item, "init") and hasattr(item, "apply"):
         return item
-    if any(cls.__module__.startswith("flax.nnx") for cls in type(item).__mro__):
+    if not isinstance(item, type) and any(cls.__module__.startswith("flax.nnx") for cls in type(item).__mro__):
         return Module(lambda rngs: item)
-    if callable(item) and len(inspect.signature(item).parameters) == 1:
+    if callable(item) and not isinstance(item, type) and len(inspect.signature(item).parameters) == 1:
         return Module(item)
-    raise ValueError(f"{item!r} is no layer: give an object with init and apply, a flax.nnx module or a factory rngs -> module")
+    raise ValueError(f"{reprlib.repr(item).splitlines()[0]} is no layer: give an object with init and apply, "
+                     "a flax.nnx module or a factory rngs -> module")
 
 # %% ../nbs/00_layers.ipynb #813af90b
 @dataclass(frozen=True)
@@ -217,9 +234,9 @@ class Network:
         for number, layer in enumerate(self.layers, 1):
             try:
                 p, s = layer.init(jax.random.fold_in(key, number), x)
-            except ValueError as error:
-                raise ValueError(f"layer {number}: {error}") from None
-            x = jax.eval_shape(partial(layer.apply, train=True), p, s, x)[0]
+                x = jax.eval_shape(partial(layer.apply, train=True), p, s, x)[0]
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"layer {number}: {str(error).splitlines()[0]}") from None
             params.append(p), stats.append(s)
         return tuple(params), tuple(stats)
 
@@ -273,6 +290,9 @@ def vgg(channels: str | Sequence, classes: int = 10, width: float = 1.0, activat
     paddings = paddings if padding is None else (padding,) * len(paddings) if isinstance(padding, int) else tuple(padding)
     if len(paddings) != sum(c != "P" for c in channels):
         raise ValueError(f"{len(paddings)} paddings for {sum(c != 'P' for c in channels)} convolutions")
+    wrong = [c for c in channels if c != "P" and not isinstance(c, int)]
+    if wrong or any(c == "P" and before in ("P", None) for before, c in zip([None, *channels], channels)):
+        raise ValueError(f"channels must be whole numbers, each with at most one 'P' after it, not {channels!r}")
     pools = [after == "P" for c, after in zip(channels, [*channels[1:], None]) if c != "P"]
     scale = lambda n: max(1, round(n * width))
     blocks = [Block(scale(c), pad, pool, activation, batch_norm)

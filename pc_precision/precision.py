@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 # %% ../nbs/02_precision.ipynb #23e4121e
 def since_arrival(T: int, L: int) -> jax.Array:
@@ -26,7 +27,10 @@ def unreached(T: int, L: int) -> list[int]:
 def check_positive(**values: Any) -> None:
     "Raise a ValueError naming the first of `values` that is not a positive number; traced values pass."
     for name, value in values.items():
-        if not isinstance(value, jax.core.Tracer) and not value > 0:
+        if isinstance(value, jax.core.Tracer):
+            continue
+        number = np.asarray(value)                # inside jit a comparison by jax would trace even a constant
+        if number.dtype.kind not in "iuf" or not number > 0:
             raise ValueError(f"{name} must be a positive number, not {value!r}")
 
 # %% ../nbs/02_precision.ipynb #bcfd10d0

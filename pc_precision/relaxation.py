@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['READINGS', 'update_precisions', 'Relaxed', 'check_numbers', 'check_relaxation', 'relax_dense', 'descend', 'Cone',
-           'start_cone', 'cone_errors', 'cone_gradient', 'relax', 'cone_energies']
+           'largest', 'grow', 'start_cone', 'cone_errors', 'cone_gradient', 'relax', 'cone_energies']
 
 # %% ../nbs/03_relaxation.ipynb #ac3134fc
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .energy import energy, errors, layer_energy
 from .layers import Network, choose, feedforward, predictions_and_stats
@@ -35,7 +36,8 @@ class Relaxed(NamedTuple):
     """What the relaxation phase leaves: tuples of layers 1..L, and its record.
 
     energies: unweighted layer energies before each step and after the last, (T+1, L), per sample;
-    beta: nudging; stats: running statistics after the phase (those given, unless they were updated at every pass).
+    beta: nudging; stats: running statistics after the phase (those given, unless they were updated at every pass);
+    final_errors: x_l^T - f_l(x_{l-1}^T) to all digits, None where relaxation does not know them better than subtraction (dense).
     """
     initial: tuple
     final: tuple
@@ -43,6 +45,7 @@ class Relaxed(NamedTuple):
     energies: jax.Array
     beta: Any
     stats: tuple
+    final_errors: tuple | None = None
 
     def errors(self, predictions: tuple) -> tuple:
         "Errors d_l + (x_l^0 - mu_l) of the final activities: x_l^T - mu_l without rounding x_l^T first."
@@ -52,16 +55,17 @@ class Relaxed(NamedTuple):
 def check_numbers(x: Any, x_step: Any, beta: Any) -> None:
     "Raise a ValueError for a step that is not positive, beta 0, or NaN or infinite inputs; traced values pass."
     check_positive(x_step=x_step)
-    if not isinstance(beta, jax.core.Tracer) and (beta == 0 or beta != beta):
+    if not isinstance(beta, jax.core.Tracer) and (np.asarray(beta) == 0 or np.isnan(np.asarray(beta))):
         raise ValueError(f"beta must be a number other than 0, not {beta!r}")
-    if not isinstance(x, jax.core.Tracer) and not jnp.isfinite(x).all():
+    if not isinstance(x, jax.core.Tracer) and not np.isfinite(np.asarray(x)).all():
         raise ValueError("the inputs must be finite, but some are NaN or infinite")
 
 
 def check_relaxation(covariance: Any, initial: tuple, y: Any) -> None:
     "Raise a ValueError unless the covariance table is (T, L) and the target fits the output."
-    if jnp.ndim(covariance) != 2 or jnp.shape(covariance)[1] != len(initial):
-        raise ValueError(f"the covariance table must have shape (T, {len(initial)}), a column a layer, not {jnp.shape(covariance)}; "
+    shape = getattr(covariance, "shape", ())
+    if len(shape) != 2 or shape[1] != len(initial):
+        raise ValueError(f"the covariance table must have shape (T, {len(initial)}), a column a layer, not {shape}; "
                          "a schedule gives it: Spiking(alpha=0.1)(T, L)")
     shapes = [jax.tree.map(jnp.shape, tree) for tree in (y, initial[-1])]
     if shapes[0] != shapes[1]:
@@ -107,50 +111,69 @@ def descend(x: Any, v: Any, g: Any, x_step: Any, momentum: Any, nesterov: bool) 
     u = jax.tree.map(lambda g, v: g + momentum * v, g, v) if nesterov else v
     return jax.tree.map(lambda x, u: x - x_step * u, x, u), v
 
-# %% ../nbs/03_relaxation.ipynb #2555ee74
+# %% ../nbs/03_relaxation.ipynb #cb8ff5dd
 class Cone(NamedTuple):
     "The feed-forward pass that the light cone grows from; dictionaries by layer number, 0 is the input."
-    predict: dict          # l -> function from x_{l-1} to mu_l
     initial: dict          # l -> x_l^0
-    pull: dict             # l -> function from eps_l to J_l^T eps_l at the initial activities, l >= 2
+    pull: dict             # l -> function from eps_l to J_l^T eps_l at the initial activities
+    move: dict             # l -> function from the displacement of x_{l-1} to (change of mu_l, pull at the moved activities)
+
+
+def largest(tree: Any) -> jax.Array:
+    "Largest absolute value in a pytree."
+    return jnp.max(jnp.stack([jnp.max(jnp.abs(a)) for a in jax.tree.leaves(tree)]))
+
+# %% ../nbs/03_relaxation.ipynb #6bb31bd6
+def grow(layer: Any, p: Any, s: Any, x: Any) -> tuple:
+    "x_l^0, and the functions `pull` and `move` of `Cone`, from the initial activities x_{l-1}^0 below a layer."
+    linear = (lambda x: layer.linear(p, x)) if hasattr(layer, "linear") else lambda x: x
+    rest = lambda z: (layer.rest if hasattr(layer, "linear") else layer.apply)(p, s, z, True)[0]
+    z0, transpose = jax.vjp(linear, x)
+    mu0, pull0 = jax.vjp(rest, z0)
+
+    def move(d: Any) -> tuple:
+        dz = linear(d)                                       # no subtraction of nearly equal numbers
+        mu, pull = jax.vjp(rest, jax.tree.map(jnp.add, z0, dz))
+        first_order, = jax.linear_transpose(lambda e: pull0(e)[0], mu)(dz)
+        tiny = largest(dz) < jnp.finfo(jax.tree.leaves(mu)[0].dtype).eps ** 0.5 * largest(z0)
+        change = jax.tree.map(lambda small, a, b: jnp.where(tiny, small, a - b), first_order, mu, mu0)
+        return change, lambda eps: transpose(pull(eps)[0])[0]
+
+    return mu0, lambda eps: transpose(pull0(eps)[0])[0], move
 
 
 def start_cone(net: Network, params: tuple, stats: tuple, x: jax.Array) -> Cone:
-    "Feed-forward pass that keeps the transposed Jacobians of layers 2..L."
-    cone = Cone({}, {0: x}, {})
+    "Feed-forward pass that keeps what its layers need to follow displacements."
+    cone = Cone({0: x}, {}, {})
     for l, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1):
-        cone.predict[l] = lambda a, layer=layer, p=p, s=s: layer.apply(p, s, a, True)[0]
-        cone.initial[l], pull = jax.vjp(cone.predict[l], cone.initial[l - 1])
-        cone.pull[l] = lambda eps, pull=pull: pull(eps)[0]
+        cone.initial[l], cone.pull[l], cone.move[l] = grow(layer, p, s, cone.initial[l - 1])
     return cone
 
-# %% ../nbs/03_relaxation.ipynb #6bb31bd6
+# %% ../nbs/03_relaxation.ipynb #5443c905
 def cone_errors(cone: Cone, d: dict, front: int) -> tuple[dict, dict]:
     """Errors eps_l of layers front..L and pulls J_l^T eps_l on the activities below, by layer number.
 
     `d`: displacements of layers 1..L; `front`: the lowest layer whose activity has moved.
     """
-    eps, pulls, L = {}, {}, len(cone.predict)
+    eps, pulls, L = {}, {}, len(cone.pull)
     for l in range(front, L + 1):
         if l == front or l == 1:                              # x_{l-1} has not moved, so mu_l = x_l^0 exactly
             eps[l], pull = d[l], cone.pull[l]
         else:
-            below = jax.tree.map(jnp.add, cone.initial[l - 1], d[l - 1])
-            mu, vjp = jax.vjp(cone.predict[l], below)
-            eps[l] = jax.tree.map(lambda d, x0, mu: d + (x0 - mu), d[l], cone.initial[l], mu)
-            pull = lambda e, vjp=vjp: vjp(e)[0]
+            change, pull = cone.move[l](d[l - 1])
+            eps[l] = jax.tree.map(jnp.subtract, d[l], change)
         if l > 1:
             pulls[l] = pull(eps[l])
     return eps, pulls
 
-# %% ../nbs/03_relaxation.ipynb #d4901667
+# %% ../nbs/03_relaxation.ipynb #304720a8
 def cone_gradient(eps: dict, pulls: dict, l: int, own: Any, above: Any) -> Any:
     "own * eps_l - above * J_{l+1}^T eps_{l+1}; before the front has reached layer l its own error is exactly zero."
     if l not in eps:
         return jax.tree.map(lambda pull: -above * pull, pulls[l + 1])
     return jax.tree.map(lambda e, pull: own * e - above * pull, eps[l], pulls[l + 1])
 
-# %% ../nbs/03_relaxation.ipynb #5443c905
+# %% ../nbs/03_relaxation.ipynb #845b9edb
 def relax(net: Network, params: tuple, stats: tuple, x: jax.Array, y: Any, covariance: Any, x_step: Any = 0.1,
           momentum: Any = 0.0, reading: str = "activity", nesterov: bool = False, beta: Any = 1.0) -> Relaxed:
     """The relaxation phase, equation (2), computed on the light cone only; running statistics stay frozen.
@@ -165,7 +188,7 @@ def relax(net: Network, params: tuple, stats: tuple, x: jax.Array, y: Any, covar
     check_relaxation(covariance, initial, y)
     own, above = update_precisions(covariance, reading)
     d = {l: jax.tree.map(jnp.zeros_like, a) for l, a in enumerate(initial, 1)}
-    d[L] = jax.tree.map(jnp.subtract, nudge(initial[-1], y, beta), initial[-1])
+    d[L] = jax.tree.map(lambda mu, target: beta * (target - mu), initial[-1], y)       # `nudge`, less mu
     v, energies = dict(d), []
     for t in range(len(own)):
         eps, pulls = cone_errors(cone, d, max(1, L - t))
@@ -173,11 +196,12 @@ def relax(net: Network, params: tuple, stats: tuple, x: jax.Array, y: Any, covar
         for l in range(max(1, L - 1 - t), L):
             g = cone_gradient(eps, pulls, l, own[t, l - 1], above[t, l - 1])
             d[l], v[l] = descend(d[l], v[l], g, x_step, momentum, nesterov)
-    energies.append(cone_energies(cone_errors(cone, d, max(1, L - len(own)))[0], L, d[L]))
-    d = tuple(d[l] for l in range(1, L + 1))
-    return Relaxed(initial, jax.tree.map(jnp.add, initial, d), d, jnp.stack(energies), beta, stats)
+    eps = cone_errors(cone, d, max(1, L - len(own)))[0]
+    energies.append(cone_energies(eps, L, d[L]))
+    eps, d = (tuple(tree.get(l, d[l]) for l in range(1, L + 1)) for tree in (eps, d))       # outside the cone: zeros
+    return Relaxed(initial, jax.tree.map(jnp.add, initial, d), d, jnp.stack(energies), beta, stats, eps)
 
-# %% ../nbs/03_relaxation.ipynb #304720a8
+# %% ../nbs/03_relaxation.ipynb #0c1f94d5
 def cone_energies(eps: dict, L: int, like: Any) -> jax.Array:
     "Unweighted layer energies (L,), zero outside the cone; `like` gives the type."
     zero = jnp.zeros((), jax.tree.leaves(like)[0].dtype)

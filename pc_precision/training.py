@@ -88,6 +88,8 @@ def learning_errors(plan: Plan, params: tuple, stats: tuple, x: jax.Array, relax
     "The errors that the weight update of a plan uses."
     if plan.rule == "bp":
         return backprop_errors(plan.net, params, stats, x, relaxed)
+    if relaxed.final_errors is not None:
+        return relaxed.final_errors if plan.rule == "pc" else relaxed.displacements
     inputs = relaxed.final if plan.rule == "pc" else relaxed.initial
     return relaxed.errors(predictions(plan.net, params, stats, x, inputs))
 

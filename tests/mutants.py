@@ -2,7 +2,7 @@
 
 Every mutant is one wrong line in a copy of the library. The tests that watch it must fail, and nothing but fail: an error while
 tests are collected or a copy that is not imported counts against us. The untouched copy must pass first. Prints a line a mutant;
-the exit status is 1 if one is missed. All mutants take about ten minutes on two cores.
+the exit status is 1 if one is missed. All take 10 to 30 minutes on two cores (26 measured on busy ones).
 """
 from __future__ import annotations
 
@@ -164,12 +164,16 @@ def verdict(mutant: Mutant) -> tuple[str, bool]:
 
 def baseline(mutants: list[Mutant]) -> None:
     """Stop unless all tests that are about to be used pass on the untouched copy."""
+    expressions: dict[str, set] = {}
+    for mutant in mutants:
+        file, _, expression = mutant.tests.partition(" ")
+        expressions.setdefault(file, set()).add(expression)
     with tempfile.TemporaryDirectory() as name:
         copy(Path(name))
-        for tests in sorted({m.tests for m in mutants}):
-            status, output = run(Path(name), arguments(tests))
+        for file, used in sorted(expressions.items()):
+            status, output = run(Path(name), arguments(file if "" in used else f"{file} {' or '.join(sorted(used))}"))
             if status:
-                raise SystemExit(f"{tests}: must pass before anything is mutated\n{output}")
+                raise SystemExit(f"tests/{file} must pass before anything is mutated\n{output}")
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ NUMBERED = re.compile(r"\d\d_")
 # The smallest settings of each figure and table notebook.
 SMALLEST = {
     "table1": dict(profile="smoke", models=["vgg5"], algorithms=["BP", "S+F"], seeds=[0], epochs=1),
+    "numerics": dict(profile="smoke", depths=[3], epochs=1),
 }
 LIBRARY = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if NUMBERED.match(path.name))
 PAPER = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if not NUMBERED.match(path.name))

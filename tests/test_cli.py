@@ -1,0 +1,166 @@
+"""The command line: a thin door that says what it opens."""
+import json
+import shlex
+import subprocess
+import sys
+from configparser import ConfigParser
+from dataclasses import asdict
+from pathlib import Path
+
+import papermill.cli
+import pytest
+from click.testing import CliRunner
+from papermill.exceptions import PapermillExecutionError
+
+import pc_precision as pc
+from pc_precision import cli
+from pc_precision.experiment import resolve
+from pc_precision.results import processor, run_path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def call(*words: str):
+    return CliRunner().invoke(cli.main, list(words))
+
+
+def keep(store: Path, exp: pc.Experiment, seconds: float, epochs: int, device: str, outcome: str = "finished") -> None:
+    """A stored run of `exp`, as far as the command line looks at it."""
+    store.mkdir(exist_ok=True)
+    rows = [[epoch, "test", "top1", None, 0.5] for epoch in range(1, epochs + 1)]
+    settings = {name: value for name, value in asdict(resolve(exp)).items() if value is not None}
+    run = {"key": exp.key, "experiment": settings, "outcome": outcome, "seconds": seconds,
+           "provenance": {"device": device}, "rows": rows}
+    run_path(exp, store).write_text(json.dumps(run))
+
+
+@pytest.fixture
+def papermills(monkeypatch) -> list:
+    """Calls of papermill, which runs nothing."""
+    calls = []
+    monkeypatch.setattr(papermill.cli, "execute_notebook", lambda **given: calls.append(given))
+    return calls
+
+
+def notebook(folder: Path, name: str, *sources: str) -> Path:
+    """A notebook whose first code cell is tagged `parameters`."""
+    found = [{"cell_type": "markdown", "metadata": {}, "source": [f"# {name} by heart\n", "\n", "# another"]}]
+    for i, source in enumerate(sources):
+        tags = {"tags": ["parameters"]} if i == 0 else {}
+        found.append({"cell_type": "code", "metadata": tags, "source": source.splitlines(keepends=True), "outputs": []})
+    path = folder / f"{name}.ipynb"
+    path.write_text(json.dumps({"cells": found, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    return path
+
+
+def test_list_names_every_figure_and_table_with_its_title():
+    lines = dict(line.split(maxsplit=1) for line in call("list").output.splitlines())
+    named = {path.stem for path in (ROOT / "nbs").glob("*.ipynb") if not path.name[0].isdigit()}
+    assert set(lines) == named - {"index"}
+    assert lines["table1"] == "Table 1: test accuracies"
+
+
+def test_run_prints_the_papermill_command_it_runs(papermills, tmp_path):
+    out, store = tmp_path / "out", tmp_path / "store"
+    answer = call("run", "table1", "--profile", "laptop", "-p", "models", "vgg5", "-p", "epochs", "2",
+                  "--out", str(out), "--results", str(store))
+    assert answer.exit_code == 0, answer.output
+    words = shlex.split(answer.output.splitlines()[0])
+    assert words == ["papermill", str(ROOT / "nbs" / "table1.ipynb"), str(out / "table1.ipynb"),
+                     "-p", "profile", "laptop", "-p", "results_dir", str(store), "-p", "out_dir", str(out),
+                     "-p", "models", "vgg5", "-p", "epochs", "2"]
+    [given] = papermills
+    assert [given["input_path"], given["output_path"]] == words[1:3]
+    assert given["parameters"] == {"profile": "laptop", "results_dir": str(store), "out_dir": str(out),
+                                   "models": "vgg5", "epochs": 2}, "numbers arrive as numbers: papermill reads them"
+
+
+def test_run_gives_a_notebook_only_what_it_declares(papermills, tmp_path, monkeypatch):
+    notebook(tmp_path, "fig9", "out_dir: str = 'out'\n")
+    monkeypatch.setattr(cli, "notebook_folder", lambda: tmp_path)
+    assert call("run", "fig9", "--out", str(tmp_path / "out")).exit_code == 0
+    assert papermills[0]["parameters"] == {"out_dir": str(tmp_path / "out")}
+
+
+@pytest.mark.parametrize("words, said", [
+    (["run", "tabel1"], "did you mean 'table1'?"),
+    (["run", "table1", "--profile", "papr"], "did you mean 'paper'?")])
+def test_misspelt_names_stop_in_one_sentence(words, said, papermills, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = call(*words)
+    assert answer.exit_code == 1 and papermills == []
+    assert said in answer.output and answer.output.count("\n") == 1 and "Traceback" not in answer.output
+    assert list(tmp_path.iterdir()) == [], "nothing is made for a name that does not exist"
+
+
+def test_an_error_in_a_notebook_is_said_without_its_traceback(tmp_path, monkeypatch):
+    def fails(**given):
+        raise PapermillExecutionError(3, 3, "source", "ValueError", "no such thing", [])
+    monkeypatch.setattr(papermill.cli, "execute_notebook", fails)
+    answer = call("run", "table1", "--out", str(tmp_path))
+    assert answer.exit_code == 1 and answer.output.splitlines()[-1] == "Error: ValueError: no such thing"
+
+
+def test_without_notebooks_one_sentence_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(pc, "__file__", str(tmp_path / "site-packages" / "pc_precision" / "__init__.py"))
+    for words in (["list"], ["run", "table1"], ["status"]):
+        answer = call(*words)
+        assert answer.exit_code == 1 and "clone the repository" in answer.output.splitlines()[-1]
+
+
+def test_experiments_are_those_of_the_notebook_and_none_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(pc, "results", lambda *_, **__: pytest.fail("status must not train"))
+    table1 = cli.notebooks()["table1"]
+    assert cli.experiments(table1, "laptop") == pc.grid("laptop")
+    path = notebook(tmp_path, "fig9", "profile: str = 'smoke'",
+                    "import pc_precision as pc\nexperiments = [pc.Experiment(seed=len(profile))]",
+                    "df = pc.results(experiments)", "raise SystemExit")
+    assert cli.experiments(path, "paper!!") == [pc.Experiment(seed=7)]
+    assert cli.experiments(notebook(tmp_path, "fig8", "a: int = 1"), "smoke") == []
+
+
+def test_status_counts_what_is_missing(tmp_path):
+    store, wanted = tmp_path / "store", pc.grid("smoke")
+    for exp in wanted[:3]:
+        keep(store, exp, 30.0, exp.epochs, "another device")
+    keep(store, pc.Experiment(seed=99), 1.0, 1, "another device", outcome="diverged")
+    lines = call("status", "--results", str(store)).output.splitlines()
+    assert lines[0] == f"{store}: 4 runs, 1 diverged" and lines[1] == "  4 on another device"
+    row = next(line.split() for line in lines if line.startswith("table1") and "smoke" in line)
+    counts = [str(len(wanted)), "3", str(len(wanted) - 3)]
+    assert row == ["table1", "smoke", *counts, "unknown"], "other devices tell nothing"
+
+
+def test_status_estimates_from_runs_on_this_device(tmp_path):
+    store, wanted = tmp_path / "store", pc.grid("laptop", algorithms=["S+F"], models=["vgg5"])
+    keep(store, wanted[0], 600.0, 6, processor())                                # 100 s an epoch
+    others = pc.grid("laptop", algorithms=["S+F"], models=["vgg5"], seeds=[5])    # the same but the seed
+    seconds = cli.epoch_seconds([cli.read_run(path) for path in store.glob("*.json")], processor())
+    assert cli.hours(others[:1], seconds) == f"{100 * others[0].epochs / 3600:.2g}"
+    bf = others[1]
+    assert bf.batch_norm == "freeze" and cli.hours(others, seconds).endswith("(unknown: 1 of 2 runs)")
+    assert cli.hours([], seconds) == "0"
+
+
+def test_status_of_a_broken_file_is_one_sentence(tmp_path):
+    (tmp_path / "digits_0.json").write_text("{")
+    answer = call("status", "--results", str(tmp_path))
+    assert answer.exit_code == 1 and "is not a whole result file" in answer.output
+
+
+def test_info_tells_versions_and_devices():
+    lines = dict(line.split(maxsplit=1) for line in call("info").output.splitlines())
+    import jax
+    import numpy
+    assert (lines["jax"], lines["numpy"]) == (jax.__version__, numpy.__version__)
+    assert processor() in lines["devices"]
+
+
+def test_the_command_that_setup_promises_is_this_one():
+    config = ConfigParser(delimiters=["="])
+    config.read(ROOT / "settings.ini", encoding="utf-8")
+    [entry] = config["DEFAULT"]["console_scripts"].split()
+    assert entry == f"pc-precision={cli.main.callback.__module__}:main"
+    code = "import sys; from pc_precision.cli import main; sys.argv = ['pc-precision', '--help']; main()"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert all(command in shown for command in cli.main.commands)

@@ -1,0 +1,242 @@
+"""The built site: no link leads nowhere, nothing comes from the network, and a browser shows every page well.
+
+`make docs` builds it into _docs/. Without it these tests are skipped, and without chromium those that need a browser.
+"""
+import functools
+import html
+import http.server
+import json
+import re
+import shutil
+import subprocess
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+import pc_precision
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_docs"
+CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
+WRITTEN = [page for page in PAGES if not page.startswith(("_modules/", "genindex", "search", "py-modindex"))]
+
+pytestmark = [pytest.mark.site, pytest.mark.skipif(not PAGES, reason="no site in _docs/: run `make docs` first")]
+browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: the pages are not looked at in a browser")
+
+
+class Page(HTMLParser):
+    """Links, what a page loads, its anchors and its text."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.links, self.loads, self.anchors, self.text = [], [], {"", "top"}, []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.anchors |= {attrs.get("id"), attrs.get("name")}
+        if tag == "a" and "href" in attrs:
+            self.links.append(attrs["href"])
+        if tag in ("img", "script", "source", "iframe") and "src" in attrs:
+            self.loads.append(attrs["src"])
+        if tag == "link" and attrs.get("rel") != "canonical" and "href" in attrs:
+            self.loads.append(attrs["href"])
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@functools.cache
+def read(page: str) -> Page:
+    return Page((SITE / page).read_text(encoding="utf-8"))
+
+
+def broken(page: str, link: str) -> str | None:
+    """What is wrong with a local link on a page."""
+    parts = urlsplit(link)
+    if parts.scheme in ("http", "https", "mailto", "data"):
+        return None
+    target = ((SITE / page).parent / unquote(parts.path)).resolve() if parts.path else SITE / page
+    if target.is_dir():
+        target = target / "index.html"
+    if not target.is_file():
+        return f"{page}: {link} is not there"
+    here = target.relative_to(SITE.resolve() if parts.path else SITE).as_posix()
+    if parts.fragment and target.suffix == ".html" and unquote(parts.fragment) not in read(here).anchors:
+        return f"{page}: {link} has no such place on its page"
+    return None
+
+
+# The files
+
+def test_every_local_link_and_source_exists():
+    found = [broken(page, link) for page in PAGES for link in read(page).links + read(page).loads]
+    assert len(found) > 1000 and [line for line in found if line] == []
+
+
+def test_broken_links_are_found():
+    assert broken("index.html", "nowhere.html") and broken("index.html", "#nowhere")
+    assert not broken("index.html", "start.html#install")
+
+
+def test_nothing_is_loaded_from_the_network():
+    assert [(page, link) for page in PAGES for link in read(page).loads if re.match(r"(https?:)?//", link)] == []
+    distant = re.compile(r"(url\(|@import )['\"]?https?:")
+    assert [path.name for path in SITE.rglob("*.css") if distant.search(path.read_text())] == []
+
+
+def test_mathjax_and_its_fonts_are_there():
+    sources = {src.split("?")[0] for page in WRITTEN for src in read(page).loads if "mathjax" in src}
+    [script] = {src.rsplit("_static/")[1] for src in sources}
+    folder = (SITE / "_static" / script).parent
+    assert (SITE / "_static" / script).stat().st_size > 1_000_000
+    assert len(list((folder / "output" / "chtml" / "fonts" / "woff-v2").glob("*.woff"))) > 20
+
+
+def test_search_knows_the_words():
+    index = (SITE / "searchindex.js").read_text(encoding="utf-8")
+    terms = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))["terms"]
+    assert {"precis", "nudg", "backpropag"} <= set(terms)
+
+
+def test_every_page_is_in_the_sidebar():
+    text = (SITE / "index.html").read_text(encoding="utf-8")
+    sidebar = re.search(r'<div class="sidebar-tree">(.*?)</div>', text, re.DOTALL)[1]
+    linked = {urlsplit(link).path for link in Page(sidebar).links} | {"index.html"}
+    assert sorted(set(WRITTEN) - linked) == []
+
+
+def test_every_notebook_is_a_page():
+    named = [path for path in (ROOT / "nbs").glob("*.ipynb") if not path.is_symlink()]
+    wanted = {f"{'library' if path.name[0].isdigit() else 'paper'}/{path.stem}.html" for path in named}
+    assert sorted(wanted - set(PAGES)) == []
+
+
+def test_pages_show_no_directives_and_no_raw_markup():
+    raw = re.compile(r"^#\|.*|\]\([\w./]+\.\w+\)|:py:\w+:|\{py:obj\}", re.MULTILINE)
+    assert [(page, hit) for page in WRITTEN for hit in raw.findall("".join(read(page).text))] == []
+
+
+def test_every_public_name_has_an_entry():
+    anchors = set().union(*(read(page).anchors for page in PAGES if page.startswith("reference/")))
+    assert sorted({f"pc_precision.{name}" for name in pc_precision.__all__} - anchors) == []
+
+
+# In a browser: one page loads every other into a frame, at two widths and in both themes, and writes down what it sees
+
+LOOK = """<!doctype html><meta charset="utf-8"><pre id="out"></pre><script>
+const pages = %s, out = [], wait = ms => new Promise(done => setTimeout(done, ms));
+const rgb = text => (text.match(/[\\d.]+/g) || []).map(Number);
+const light = c => c.slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+function paper(el) {
+  for (; el; el = el.parentElement) {
+    const c = rgb(el.ownerDocument.defaultView.getComputedStyle(el).backgroundColor);
+    if (c.length === 3 || c[3] > .9) return c;
+  }
+  return [255, 255, 255];
+}
+function contrast(el) {
+  const [a, b] = [light(rgb(el.ownerDocument.defaultView.getComputedStyle(el).color)), light(paper(el))];
+  return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+}
+async function look(page, width) {
+  const frame = document.createElement("iframe");
+  frame.style.cssText = `width:${width}px;height:900px;border:0`;
+  const loaded = new Promise(done => frame.onload = done);
+  frame.src = page;
+  document.body.append(frame);
+  await loaded;
+  const win = frame.contentWindow, doc = frame.contentDocument;
+  const waits = () => win.MathJax !== undefined && !(win.MathJax.startup && win.MathJax.startup.promise);
+  for (let i = 0; i < 40 && waits(); i++) await wait(50);
+  if (win.MathJax && win.MathJax.startup) await win.MathJax.startup.promise;
+  await doc.fonts.ready;
+  const faint = [];
+  for (const theme of ["light", "dark"]) {
+    doc.body.dataset.theme = theme;
+    const style = doc.createElement("style");
+    style.textContent = "* { transition: none !important }";
+    doc.head.append(style);
+    for (const el of doc.querySelectorAll("article :is(p, li, td, th, dt, h1, h2, a, pre span)"))
+      if (el.textContent.trim() && el.getClientRects().length && contrast(el) < 4.5)
+        faint.push(`${theme} ${el.tagName} ${contrast(el).toFixed(1)}: ${el.textContent.trim().slice(0, 40)}`);
+  }
+  out.push({page, width, wide: doc.documentElement.scrollWidth, faint: faint.slice(0, 5),
+            formulas: doc.querySelectorAll("mjx-container").length, raw: doc.querySelectorAll(".math").length,
+            wrong: doc.querySelectorAll("mjx-merror").length,
+            images: [...doc.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)});
+  frame.remove();
+}
+(async () => {
+  for (const page of pages) for (const width of [1280, 390])
+    try { await look(page, width); } catch (error) { out.push({page, width, failed: String(error)}); }
+  document.getElementById("out").textContent = JSON.stringify(out);
+  document.title = "done";
+})();
+</script>"""
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update"]
+
+
+class Server(http.server.SimpleHTTPRequestHandler):
+    """The site, and one page more that looks at all the others."""
+
+    def do_GET(self):
+        if self.path != "/look.html":
+            return super().do_GET()
+        body = (LOOK % json.dumps(WRITTEN)).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory) -> list[dict]:
+    """What the browser saw, an entry a page and width."""
+    server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(Server, directory=str(SITE)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        words = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}", "--dump-dom",
+                 "--virtual-time-budget=600000", f"http://localhost:{server.server_port}/look.html"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+    finally:
+        server.shutdown()
+    found = re.search(r'<pre id="out">(.+?)</pre>', done.stdout, re.DOTALL)
+    assert found, f"the browser did not finish: {done.stderr[-2000:]}"
+    return json.loads(html.unescape(found[1]))
+
+
+@browser
+def test_browser_loads_every_page(seen):
+    assert [one for one in seen if "failed" in one] == []
+    assert {(one["page"], one["width"]) for one in seen} == {(page, width) for page in WRITTEN for width in (1280, 390)}
+
+
+@browser
+def test_formulas_are_drawn(seen):
+    assert [one["page"] for one in seen if one["wrong"] or one["formulas"] < one["raw"]] == []
+    assert sum(one["formulas"] for one in seen) > 200
+
+
+@browser
+def test_no_page_scrolls_sideways(seen):
+    assert [(one["page"], one["width"], one["wide"]) for one in seen if one["wide"] > one["width"] + 1] == []
+
+
+@browser
+def test_every_picture_is_shown(seen):
+    assert [one["images"] for one in seen if one["images"]] == []
+
+
+@browser
+def test_text_is_legible_in_light_and_dark(seen):
+    assert [(one["page"], one["faint"]) for one in seen if one["faint"]] == []

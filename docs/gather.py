@@ -37,7 +37,7 @@ CHAPTERS = """\
 # The library
 
 The package is written as these notebooks, in this order; each imports only from those before it. A cell with a coloured
-edge is exported: it *is* the module. The others explain it, show it and check it. The outputs are those of the committed
+edge is exported: it *is* the module. The others explain it, show it and check it. Outputs are those of the committed
 run.
 
 """

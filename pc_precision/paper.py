@@ -113,7 +113,7 @@ LOOKS: dict[str, Line] = {
 def depth_figure(frame: Any, metric: str = "top1") -> Any:
     "A figure of test accuracy (%) against depth: a row a data set, columns without and with BatchNorm; lines are algorithms."
     table = summarise(frame, metric=metric)
-    table = table.assign(norm=table.batch_norm.where(table.batch_norm == "none", "with BatchNorm Freezing (BP: BatchNorm)"),
+    table = table.assign(norm=table.batch_norm.where(table.batch_norm == "none", "BatchNorm Freezing"),
                          depth=table.model.str.extract(r"(\d+)", expand=False).astype(int))
     table = table.assign(norm=table.norm.replace("none", "without BatchNorm"))
     datasets, norms = list(dict.fromkeys(table.dataset)), list(dict.fromkeys(table.norm))
@@ -121,7 +121,8 @@ def depth_figure(frame: Any, metric: str = "top1") -> Any:
     for (d, n, a), some in table.groupby(["dataset", "norm", "algorithm"], sort=False):
         ax, some = axes[datasets.index(d), norms.index(n)], some.sort_values("depth")
         ax.errorbar(some.depth, 100 * some["mean"], 100 * some["std"].fillna(0), label=a, capsize=2, **LOOKS[a].options())
-        ax.set(title=f"{d}, {n}", xlabel="layers", xticks=sorted(table.depth.unique()))
+        ax.set_title(f"{d}, {n}", fontsize=9)
+        ax.set(xlabel="layers", xticks=sorted(table.depth.unique()))
     for row in axes:
         row[0].set_ylabel("test accuracy (%)")
     legend_below(fig, axes, 7)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PACKAGES', 'SCHEMA', 'COLUMNS', 'git', 'processor', 'version', 'peak_memory', 'provenance', 'epoch_rows', 'run_path',
            'write_whole', 'read_run', 'stored', 'run', 'run_text', 'Progress', 'run_missing', 'loader', 'results',
-           'read_store', 'to_frame', 'use_compilation_cache', 'scores', 'summarise']
+           'read_store', 'kept', 'to_frame', 'use_compilation_cache', 'scores', 'summarise']
 
 # %% ../nbs/08_results.ipynb #c8678159
 import datetime
@@ -248,6 +248,12 @@ def results(experiments: Iterable[Experiment], store: Any = "results", data_dir:
 def read_store(store: Any) -> Any:
     "Every run that a store holds, as `results` would return it; trains nothing."
     return to_frame([read_run(path) for path in sorted(pathlib.Path(store).glob("*.json"))])
+
+
+def kept(experiments: Iterable[Experiment], store: Any = "results") -> Any:
+    "Those of `experiments` that the store holds, as `results` would return them; trains nothing."
+    runs = [stored(exp, store) for exp in dict.fromkeys(experiments)]
+    return to_frame([run for run in runs if run is not None])
 
 # %% ../nbs/08_results.ipynb #855fa9b5
 def to_frame(runs: list[dict]) -> Any:

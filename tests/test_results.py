@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from pc_precision.experiment import Experiment
-from pc_precision.results import (COLUMNS, provenance, read_run, results, run_path, scores, stored, summarise, write_whole)
+from pc_precision.results import (COLUMNS, kept, provenance, read_run, results, run_path, scores, stored, summarise, write_whole)
 
 store_module = importlib.import_module("pc_precision.results")      # pc_precision.results is the function
 GRID = [Experiment(model="mlp-8-8", algorithm=a, seed=s, epochs=2) for a in ("PC", "S+F") for s in (0, 1)]
@@ -153,3 +153,10 @@ def test_kill_nine_loses_nothing_finished(tmp_path):
     again = start(store, log)
     assert again.communicate(timeout=240) and again.returncode == 0
     assert len(list(store.glob("*.json"))) == 4 and all((store / n).read_bytes() == b for n, b in done.items())
+
+
+def test_kept_is_what_results_returns_and_trains_nothing(tmp_path):
+    there, lacking = (Experiment(model="mlp-4", limit=64, batch_size=32, epochs=1, seed=seed) for seed in (0, 1))
+    expected = results([there], tmp_path, progress=False)
+    assert kept([lacking, there], tmp_path).equals(expected)
+    assert len(kept([lacking], tmp_path)) == 0 and len(list(tmp_path.glob("*.json"))) == 1

@@ -102,7 +102,7 @@ def as_cell(value: float) -> str:
     "A number in at most five characters; a dash where there is none."
     if not np.isfinite(value):
         return "–" if np.isnan(value) else "∞"
-    short = f"{value:.0f}" if 10 <= value < 1e5 else f"{value:.2g}" if 1e-3 <= value < 10 else f"{value:.0e}"
+    short = f"{value:.0f}" if 10 <= value < 99999.5 else f"{value:.2g}" if 1e-3 <= value < 10 else f"{value:.0e}"
     return short.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 

@@ -9,15 +9,17 @@ from .learning import backprop_loss, energy_loss, forward_update_loss, weight_gr
 from .paper import accuracy_table, caption, check_parameters, depth_figure, grid, published, save_table, to_markdown
 from .precision import Constant, Decaying, Spiking, nudge
 from .relaxation import Relaxed, relax, relax_dense
-from .results import kept, read_store, results, summarise, use_compilation_cache
-from .training import Info, State, evaluate, make_step, train
+from .results import incomplete, kept, read_store, results, summarise, use_compilation_cache
+from .share import merge_results, pack_results
+from .training import Epoch, Info, Plan, State, evaluate, make_plan, make_step, train
 
 __version__ = "0.1.0"
 __all__ = [
-    "ACTIVATIONS", "ALGORITHMS", "Algorithm", "Block", "Constant", "DATASETS", "Dataset", "DatasetInfo", "Decaying",
-    "Dense", "Experiment", "Info", "Layer", "Network", "Readout", "Relaxed", "Spiking", "Split", "State",
-    "accuracy_table", "augment", "backprop_loss", "caption", "check_parameters", "depth_figure", "energy",
-    "energy_loss", "errors", "evaluate", "feedforward", "forward_update_loss", "grid", "kept", "layer_energies", "load",
-    "make_step", "mlp", "normalise", "nudge", "predictions", "prepare", "published", "read_store", "relax",
-    "relax_dense", "results", "save_figure", "save_table", "summarise", "to_markdown", "train",
-    "use_compilation_cache", "vgg", "weight_gradient"]
+    "ACTIVATIONS", "ALGORITHMS", "Algorithm", "Block", "Constant", "DATASETS", "Dataset", "DatasetInfo",
+    "Decaying", "Dense", "Epoch", "Experiment", "Info", "Layer", "Network", "Plan", "Readout", "Relaxed",
+    "Spiking", "Split", "State", "accuracy_table", "augment", "backprop_loss", "caption", "check_parameters",
+    "depth_figure", "energy", "energy_loss", "errors", "evaluate", "feedforward", "forward_update_loss", "grid",
+    "incomplete", "kept", "layer_energies", "load", "make_plan", "make_step", "merge_results", "mlp", "normalise",
+    "nudge", "pack_results", "predictions", "prepare", "published", "read_store", "relax", "relax_dense",
+    "results", "save_figure", "save_table", "summarise", "to_markdown", "train", "use_compilation_cache", "vgg",
+    "weight_gradient"]

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from papermill.exceptions import PapermillExecutionError
 
 import pc_precision as pc
-from pc_precision import cli
+from pc_precision import cli, queue
 from pc_precision.experiment import resolve
-from pc_precision.results import processor, run_path
+from pc_precision.results import processor, read_run, run_path
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,7 +77,7 @@ def test_run_prints_the_papermill_command_it_runs(papermills, tmp_path):
 
 def test_run_gives_a_notebook_only_what_it_declares(papermills, tmp_path, monkeypatch):
     notebook(tmp_path, "fig9", "out_dir: str = 'out'\n")
-    monkeypatch.setattr(cli, "notebook_folder", lambda: tmp_path)
+    monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
     assert call("run", "fig9", "--out", str(tmp_path / "out")).exit_code == 0
     assert papermills[0]["parameters"] == {"out_dir": str(tmp_path / "out")}
 
@@ -111,12 +111,12 @@ def test_without_notebooks_one_sentence_says_what_to_do(tmp_path, monkeypatch):
 def test_experiments_are_those_of_the_notebook_and_none_is_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(pc, "results", lambda *_, **__: pytest.fail("status must not train"))
     table1 = cli.notebooks()["table1"]
-    assert cli.experiments(table1, "laptop") == pc.grid("laptop")
+    assert queue.experiments(table1, "laptop") == pc.grid("laptop")
     path = notebook(tmp_path, "fig9", "profile: str = 'smoke'",
                     "import pc_precision as pc\nexperiments = [pc.Experiment(seed=len(profile))]",
                     "df = pc.results(experiments)", "raise SystemExit")
-    assert cli.experiments(path, "paper!!") == [pc.Experiment(seed=7)]
-    assert cli.experiments(notebook(tmp_path, "fig8", "a: int = 1"), "smoke") == []
+    assert queue.experiments(path, "paper!!") == [pc.Experiment(seed=7)]
+    assert queue.experiments(notebook(tmp_path, "fig8", "a: int = 1"), "smoke") == []
 
 
 def test_status_counts_what_is_missing(tmp_path):
@@ -135,7 +135,7 @@ def test_status_estimates_from_runs_on_this_device(tmp_path):
     store, wanted = tmp_path / "store", pc.grid("laptop", algorithms=["S+F"], models=["vgg5"])
     keep(store, wanted[0], 600.0, 6, processor())                                # 100 s an epoch
     others = pc.grid("laptop", algorithms=["S+F"], models=["vgg5"], seeds=[5])    # the same but the seed
-    seconds = cli.epoch_seconds([cli.read_run(path) for path in store.glob("*.json")], processor())
+    seconds = queue.epoch_seconds([read_run(path) for path in store.glob("*.json")], processor())
     assert cli.hours(others[:1], seconds) == f"{100 * others[0].epochs / 3600:.2g}"
     bf = others[1]
     assert bf.batch_norm == "freeze" and cli.hours(others, seconds).endswith("(unknown: 1 of 2 runs)")

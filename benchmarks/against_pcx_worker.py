@@ -66,7 +66,7 @@ def orders(batch: int) -> list[np.ndarray]:
 
 
 class Ours:
-    "pc_precision.training.jit_step."
+    "pc_precision's make_step."
 
     def __init__(self, method: str, net: str, batch: int):
         import jax
@@ -74,12 +74,12 @@ class Ours:
 
         import pc_precision as pc
         from pc_precision.data import DatasetInfo
-        from pc_precision.training import Hyper, Plan, State, jit_step
+        from pc_precision.training import Hyper, Plan, State, jit_step, make_step
         name, width = shape(net)
         info = DatasetInfo("random", CLASSES, (32, 32, 3), MEAN, STD, False, 0, "", False)
         rule = {"pc": "pc", "s+f": "forward", "bp": "bp"}[method]
         self.plan = Plan(pc.vgg(name, CLASSES, width), info, rule, nesterov=True, augment=False, batch_size=batch)
-        L, self.jit_step, self.x_step = len(self.plan.net), jit_step, X_STEP
+        L, self.jit_step, self.train_step, self.x_step = len(self.plan.net), jit_step, make_step(self.plan), X_STEP
         self.tables = [np.asarray(schedule(L, L), np.float32) for schedule in (pc.Constant(), pc.Spiking(X_STEP))]
         table = np.ones((0, L), np.float32) if method == "bp" else self.tables[method == "s+f"]
         self.hyper = Hyper(*map(np.float32, (table, X_STEP, MOMENTUM, 1, RATE, DECAY)))
@@ -94,7 +94,7 @@ class Ours:
 
     def step(self):
         self.orders.append(self.orders.pop(0))
-        self.state, info = self.jit_step(self.plan, self.state, self.data, self.orders[0], self.hyper)
+        self.state, info = self.train_step(self.state, self.data, self.orders[0], self.hyper)
         return info
 
     def lower(self):

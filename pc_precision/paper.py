@@ -20,7 +20,8 @@ from .results import summarise
 PROFILES: dict[str, dict] = {
     "smoke": dict(datasets=["digits"], seeds=[0, 1], epochs=3, settings=dict(width=1 / 16, schedule_epochs=3, batch_size=32)),
     "laptop": dict(datasets=["cifar10"], seeds=[0], epochs=10, settings=dict(
-        width=1 / 8, schedule_epochs=10, limit=10000, batch_size=64, learning_rate=3e-3)),
+        width=1 / 8, schedule_epochs=10, limit=10000, batch_size=64, learning_rate=3e-3),
+        tuned={"PC": dict(x_step=0.1, momentum=0.0), "F": dict(x_step=0.3, momentum=0.0), "S+F": dict(x_step=0.01)}),
     "paper": dict(datasets=["cifar10", "cifar100"], seeds=[0, 1, 2, 3, 4], epochs=50, settings=dict(select="test"))}
 
 # %% ../nbs/11_paper.ipynb #397ae834
@@ -57,8 +58,9 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
     algorithms = as_list("algorithms", algorithms, ["BP", "PC", "D", "S", "F", "D+F", "S+F"], ALGORITHMS)
     seeds, datasets = as_list("seeds", seeds, p["seeds"], kind=int), as_list("datasets", datasets, p["datasets"])
     epochs = p["epochs"] if epochs is None else epochs
-    settings = p["settings"] | {name: value for name, value in settings.items() if value is not None}
-    return [Experiment(dataset=d, model=m, algorithm=a, batch_norm=b, seed=s, epochs=epochs, **settings)
+    given = {name: value for name, value in settings.items() if value is not None}
+    tuned = {a: p["settings"] | p.get("tuned", {}).get(a.removesuffix("-CN"), {}) | given for a in algorithms}
+    return [Experiment(dataset=d, model=m, algorithm=a, batch_norm=b, seed=s, epochs=epochs, **tuned[a])
             for s in seeds for d in datasets for m in models for b in batch_norms for a in algorithms]
 
 # %% ../nbs/11_paper.ipynb #310f39e7

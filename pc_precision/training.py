@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['State', 'Hyper', 'Info', 'Plan', 'make_plan', 'backprop_errors', 'learning_errors', 'learn', 'prepare_batch',
-           'train_step', 'jit_step', 'jit_epoch', 'make_step', 'train_epoch', 'learning_rates', 'epoch_hyper',
-           'jit_evaluate', 'evaluate', 'start', 'diverged', 'Epoch', 'best_epoch', 'finished', 'check_data',
-           'training_split', 'train', 'one_epoch']
+           'train_step', 'jit_step', 'jit_epoch', 'release_memory', 'make_step', 'train_epoch', 'learning_rates',
+           'epoch_hyper', 'jit_evaluate', 'evaluate', 'start', 'diverged', 'Epoch', 'best_epoch', 'finished',
+           'check_data', 'training_split', 'train', 'one_epoch']
 
 # %% ../nbs/07_training.ipynb #37ece6d0
+import ctypes
+import platform
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -141,9 +143,24 @@ def jit_epoch(plan: Plan, state: State, data: tuple, order: jax.Array, hyper: Hy
     return jax.lax.scan(body, state, (order, hyper.beta, hyper.learning_rate))
 
 # %% ../nbs/07_training.ipynb #ce3e0cd6
+def release_memory() -> None:
+    "Give back to the system what compiling has freed; glibc would keep it. Elsewhere there is nothing to do."
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def make_step(plan: Plan) -> Callable:
     "The compiled step of a plan, (state, data, order, hyper) -> (state, info); it takes over the memory of `state`."
-    return partial(jit_step, plan)
+    compiled = False
+
+    def step(state: State, data: tuple, order: jax.Array, hyper: Hyper) -> tuple[State, Info]:
+        nonlocal compiled
+        if not compiled:                                     # before the step needs memory of its own
+            jit_step.lower(plan, state, data, order, hyper).compile()
+            release_memory()
+            compiled = True
+        return jit_step(plan, state, data, order, hyper)
+    return step
 
 
 def train_epoch(plan: Plan, state: State, data: tuple, hyper: Hyper) -> tuple[State, Info]:
@@ -211,6 +228,7 @@ def start(exp: Experiment, plan: Plan) -> State:
     "The state before the first epoch, from the experiment's seed."
     init, key = jax.random.split(jax.random.key(exp.seed))
     params, stats = jax.jit(plan.net.init)(init, jnp.zeros((1, *plan.info.image), jnp.float32))
+    release_memory()
     return State(params, stats, optax.adamw(0.0).init(params), key, jnp.zeros((), jnp.int32))
 
 

@@ -166,14 +166,17 @@ def checksum(run: dict[str, Any]) -> str:
 def is_row(row: Any) -> bool:
     "Whether `row` is [epoch, split, metric, layer or None, value or None]."
     kinds = ((int,), (str,), (str,), (int, type(None)), (int, float, type(None)))
-    return isinstance(row, list) and len(row) == len(kinds) and all(type(v) in kind for v, kind in zip(row, kinds))
+    good = isinstance(row, list) and len(row) == len(kinds) and all(type(v) in kind for v, kind in zip(row, kinds))
+    return good and 0 < row[0] < 2 ** 31 and abs(row[3] or 0) < 2 ** 31 and np.isfinite(float(row[4] or 0))
 
 
 def is_run(run: Any, key: str) -> bool:
     "Whether `run` has all that the tables read, under this key."
     scalar = (str, int, float, bool, type(None))
     good = isinstance(run["rows"], list) and all(map(is_row, run["rows"])) and run["outcome"] in OUTCOMES
+    good = good and len({tuple(row[:4]) for row in run["rows"]}) == len(run["rows"]) > 0
     good = good and isinstance(run["experiment"], dict) and all(isinstance(v, scalar) for v in run["experiment"].values())
+    good = good and all(isinstance(run["experiment"][name], str) for name in ("dataset", "model", "algorithm", "select"))
     good = good and type(run["seconds"]) in (int, float) and isinstance(run["provenance"]["device"], str)
     good = good and all(isinstance(s["device"], str) for s in run.get("sessions", []))
     return good and run["key"] == key and run.get("checksum") in (None, checksum(run))
@@ -511,7 +514,7 @@ def scores(frame: Any, metric: str = "top1") -> Any:
         good = first["outcome"] != "diverged" and len(top1) and len(test)
         epoch = top1.epoch.iloc[best_epoch(list(top1.value))] if good else None
         rows.append(first.drop(list(COLUMNS)).to_dict() | {"epoch": epoch, "epochs_run": one.epoch.max(),
-                                                           "score": test[epoch] if good else float("nan")})
+                                                           "score": test.get(epoch, float("nan")) if good else float("nan")})
     import pandas as pd
     return pd.DataFrame(rows)
 

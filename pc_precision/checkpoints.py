@@ -221,7 +221,7 @@ class Checkpoints:
     "The checkpoints of one run: their `folder`, and at most one every so many seconds. Times are of the monotonic clock."
     folder: pathlib.Path
     every: float = 5.0
-    last: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=lambda: time.monotonic())
 
     def due(self) -> bool:
         "Whether the epoch that just ended is to be kept."

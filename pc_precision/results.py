@@ -516,7 +516,8 @@ def scores(frame: Any, metric: str = "top1") -> Any:
         rows.append(first.drop(list(COLUMNS)).to_dict() | {"epoch": epoch, "epochs_run": one.epoch.max(),
                                                            "score": test.get(epoch, float("nan")) if good else float("nan")})
     import pandas as pd
-    return pd.DataFrame(rows)
+    columns = [name for name in frame if name not in COLUMNS] + ["epoch", "epochs_run", "score"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 CELL = ("dataset", "model", "algorithm", "batch_norm")

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import struct
+import shutil
 import subprocess
 import sys
 import tarfile

@@ -7,7 +7,7 @@ __all__ = ['DATASETS', 'Split', 'DatasetInfo', 'Dataset', 'check_images', 'check
            'prepare']
 
 # %% ../nbs/05_data.ipynb #40828082
-import contextlib, difflib, hashlib, importlib.resources, io, os, pathlib
+import contextlib, difflib, hashlib, importlib.resources, importlib.util, io, os, pathlib
 import pickle, shutil, tarfile, urllib.request, zipfile, zlib
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -146,7 +146,7 @@ def _data_dir(data_dir) -> pathlib.Path:
 # %% ../nbs/05_data.ipynb #c53b3df8
 def _version_dir(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
     "The folder of the newest prepared version of a set, None where there is none."
-    found = [p.parent for p in (data_dir / name).glob("*.*.*/dataset_info.json")]
+    found = [p.parent for p in (data_dir / name).glob("*.*.*/*") if p.name in ("dataset_info.json", "train.decoded.npz")]
     return max(found, key=lambda p: [int(n) if n.isdigit() else -1 for n in p.name.split(".")], default=None)
 
 # %% ../nbs/05_data.ipynb #3be4bf00
@@ -195,7 +195,7 @@ def _read(builder, split: str, shape: tuple) -> Split:
 def _kept(path: pathlib.Path, count: int) -> Split | None:
     "The decoded arrays kept in `path`, None unless they are whole and newer than the records."
     try:
-        newest = max(p.stat().st_mtime_ns for p in path.parent.glob("*array_record*"))
+        newest = max((p.stat().st_mtime_ns for p in path.parent.glob("*array_record*")), default=0)
         if path.stat().st_mtime_ns < newest:
             return None
         with path.open("rb") as file, np.load(file) as stored:  # a zip file: numpy checks the CRC-32 of each array
@@ -288,15 +288,36 @@ def _opened(name: str, data_dir: pathlib.Path):
 def _checked(data: Split, classes: int) -> Split:
     return _sorted(Split(check_images(data.images), check_labels(data.labels, classes)))
 
-# %% ../nbs/05_data.ipynb #09ec198b
-def _prepared(name: str, data_dir: pathlib.Path) -> tuple[DatasetInfo, tuple[Split, Split, Split]]:
-    "Read a prepared set and cut the validation split from its training images."
+# %% ../nbs/05_data.ipynb #9e36ee55
+def _decoded(name: str, data_dir: pathlib.Path) -> tuple[Split, Split] | None:
+    "The kept arrays of a named set where TFDS or the records are missing; None where both are there."
+    path = _version_dir(name, data_dir)
+    installed = importlib.util.find_spec("tensorflow_datasets") is not None
+    if path is None or installed and ((path / "dataset_info.json").exists() or name not in DATASETS):
+        return None
+    last = "validation" if name == "tiny_imagenet" else "test"
+    found = [_kept(path / f"{split}.decoded.npz", count) for split, count in zip(("train", last), _COUNTS.get(name, (0, 0)))]
+    if name not in DATASETS or any(split is None or split.images.shape[1:] != DATASETS[name].image for split in found):
+        raise FileNotFoundError(f"{path} does not hold the whole {name} as train.decoded.npz and {last}.decoded.npz: where "
+                                f'tensorflow-datasets is installed, pc.load("{name}", data_dir) makes them; copy that folder')
+    return tuple(found)
+
+# %% ../nbs/05_data.ipynb #fe5d92a5
+def _records(name: str, data_dir: pathlib.Path) -> tuple[int, tuple[Split, Split]]:
+    "(number of classes, (training images, test images)) of a prepared set, in its own order."
     builder = _opened(name, data_dir)
     shape, classes, last = _format(name, builder)
     if name in DATASETS:
         counts = (builder.info.splits[s].num_examples for s in ("train", last))
         _check_official(name, (shape, classes, *counts), pathlib.Path(builder.data_dir), _COUNTS[name])
-    train, test = (_checked(_read_once(builder, split, shape), classes) for split in ("train", last))
+    return classes, tuple(_read_once(builder, split, shape) for split in ("train", last))
+
+# %% ../nbs/05_data.ipynb #b29cdcf2
+def _prepared(name: str, data_dir: pathlib.Path) -> tuple[DatasetInfo, tuple[Split, Split, Split]]:
+    "Read a prepared set and cut the validation split from its training images."
+    found = _decoded(name, data_dir)
+    classes, (train, test) = (DATASETS[name].classes, found) if found else _records(name, data_dir)
+    train, test = _checked(train, classes), _checked(test, classes)
     validation, train = _cut(train, len(train.labels) // 10)
     return DATASETS.get(name) or _described(name, train, classes), (train, validation, test)
 

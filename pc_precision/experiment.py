@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCHEDULES', 'NUDGING', 'ALGORITHMS', 'RELAXATION', 'DEFAULTS', 'DATA_DEFAULTS', 'BATCH_NORM', 'SELECT', 'PRECISIONS',
-           'MLP', 'Algorithm', 'defaults', 'Experiment', 'check_names', 'check_numbers', 'unused', 'resolve',
-           'is_float', 'network', 'covariance']
+           'MLP', 'Algorithm', 'defaults', 'Experiment', 'check_names', 'is_number', 'check_numbers', 'unused',
+           'resolve', 'is_float', 'network', 'covariance']
 
 # %% ../nbs/06_experiment.ipynb #284cb3a9
 import hashlib
@@ -161,6 +161,11 @@ def check_names(exp: Experiment) -> None:
 MLP = r"mlp(-[1-9][0-9]*)+"
 
 # %% ../nbs/06_experiment.ipynb #448c35a0
+def is_number(value: Any) -> bool:
+    "Whether `value` is a float, or a whole number that fits into one."
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > 1e300
+
+
 def check_numbers(exp: Experiment) -> None:
     "Raise a ValueError for the first number of `exp` out of its range."
     whole = dict(seed=0, T=1, batch_size=1, epochs=1, schedule_epochs=1, patience=1, limit=1)
@@ -168,16 +173,18 @@ def check_numbers(exp: Experiment) -> None:
         value = getattr(exp, name)
         if value is None and name in ("T", "patience", "limit"):
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2 ** 31:
+            raise ValueError(f"{name} must be a whole number of at least {least} and below 2**31, not {value!r}")
     positive = {n: getattr(exp, n) for n in ("width", "x_step", "alpha", "base", "k", "beta", "learning_rate")}
     for name, value in positive.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        if value is None and name not in ("width", "base", "k"):
+            continue
+        if not is_number(value):
             raise ValueError(f"{name} must be a positive number, not {value!r}")
     check_positive(**{n: v for n, v in positive.items() if v is not None})
     for name, most in dict(momentum=1, beta=1, weight_decay=float("inf")).items():
         value = getattr(exp, name)
-        if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= most):
+        if value is not None and not (is_number(value) and 0 <= value <= most):
             raise ValueError(f"{name} must be a number from 0 to {most}, not {value!r}")
 
 # %% ../nbs/06_experiment.ipynb #b4e3c132

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from papermill.exceptions import PapermillExecutionError
 
 import pc_precision as pc
-from pc_precision import cli
+from pc_precision import cli, queue
 from pc_precision.experiment import resolve
-from pc_precision.results import processor, run_path
+from pc_precision.results import processor, read_run, run_path
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,7 +77,7 @@ def test_run_prints_the_papermill_command_it_runs(papermills, tmp_path):
 
 def test_run_gives_a_notebook_only_what_it_declares(papermills, tmp_path, monkeypatch):
     notebook(tmp_path, "fig9", "out_dir: str = 'out'\n")
-    monkeypatch.setattr(cli, "notebook_folder", lambda: tmp_path)
+    monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
     assert call("run", "fig9", "--out", str(tmp_path / "out")).exit_code == 0
     assert papermills[0]["parameters"] == {"out_dir": str(tmp_path / "out")}
 
@@ -111,12 +111,12 @@ def test_without_notebooks_one_sentence_says_what_to_do(tmp_path, monkeypatch):
 def test_experiments_are_those_of_the_notebook_and_none_is_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(pc, "results", lambda *_, **__: pytest.fail("status must not train"))
     table1 = cli.notebooks()["table1"]
-    assert cli.experiments(table1, "laptop") == pc.grid("laptop")
+    assert queue.experiments(table1, "laptop") == pc.grid("laptop")
     path = notebook(tmp_path, "fig9", "profile: str = 'smoke'",
                     "import pc_precision as pc\nexperiments = [pc.Experiment(seed=len(profile))]",
                     "df = pc.results(experiments)", "raise SystemExit")
-    assert cli.experiments(path, "paper!!") == [pc.Experiment(seed=7)]
-    assert cli.experiments(notebook(tmp_path, "fig8", "a: int = 1"), "smoke") == []
+    assert queue.experiments(path, "paper!!") == [pc.Experiment(seed=7)]
+    assert queue.experiments(notebook(tmp_path, "fig8", "a: int = 1"), "smoke") == []
 
 
 def test_status_counts_what_is_missing(tmp_path):
@@ -135,7 +135,7 @@ def test_status_estimates_from_runs_on_this_device(tmp_path):
     store, wanted = tmp_path / "store", pc.grid("laptop", algorithms=["S+F"], models=["vgg5"])
     keep(store, wanted[0], 600.0, 6, processor())                                # 100 s an epoch
     others = pc.grid("laptop", algorithms=["S+F"], models=["vgg5"], seeds=[5])    # the same but the seed
-    seconds = cli.epoch_seconds([cli.read_run(path) for path in store.glob("*.json")], processor())
+    seconds = queue.epoch_seconds([read_run(path) for path in store.glob("*.json")], processor())
     assert cli.hours(others[:1], seconds) == f"{100 * others[0].epochs / 3600:.2g}"
     bf = others[1]
     assert bf.batch_norm == "freeze" and cli.hours(others, seconds).endswith("(unknown: 1 of 2 runs)")
@@ -164,3 +164,45 @@ def test_the_command_that_setup_promises_is_this_one():
     code = "import sys; from pc_precision.cli import main; sys.argv = ['pc-precision', '--help']; main()"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(command in shown for command in cli.main.commands)
+
+
+def test_a_time_limit_trains_first_and_runs_the_notebook_once_nothing_is_left(papermills, tmp_path, monkeypatch):
+    path = notebook(tmp_path, "fig9", "profile: str = 'smoke'\nresults_dir: str = 'results'",
+                    "import pc_precision as pc\nexperiments = [pc.Experiment(model='mlp-4', limit=64, batch_size=32, epochs=1, augment=False)]",
+                    "df = pc.results(experiments)")
+    monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
+    words = ["run", path.stem, "--results", str(tmp_path / "store"), "--out", str(tmp_path / "out"), "--time-limit"]
+    answer = call(*words, "0s")
+    assert answer.exit_code == 0 and answer.output.splitlines()[-1] == "time is up: 0 done, 1 to do" and papermills == []
+    answer = call(*words, "10m")
+    assert answer.exit_code == 0 and "the end: 1 done, 0 to do" in answer.output and len(papermills) == 1
+    answer = call(*words, "ten minutes")
+    assert answer.exit_code == 1 and "a time limit is written as 90s" in answer.output
+
+
+def test_a_failed_run_is_an_error(papermills, tmp_path, monkeypatch):
+    notebook(tmp_path, "fig9", "profile: str = 'smoke'", "import pc_precision as pc\nexperiments = [pc.Experiment(dataset='cifar10')]",
+             "df = pc.results(experiments)")
+    monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
+    answer = call("run", "fig9", "--results", str(tmp_path / "store"), "--time-limit", "1m", "-p", "data_dir", str(tmp_path))
+    assert answer.exit_code == 1 and papermills == []
+    assert answer.output.splitlines()[-1].startswith("Error: 1 runs failed: cifar10 is not prepared in")
+
+
+def test_results_are_packed_and_merged(tmp_path):
+    store, home = tmp_path / "store", tmp_path / "home"
+    pc.results([pc.Experiment(model="mlp-4", limit=64, batch_size=32, epochs=1, augment=False)], store, progress=False)
+    archive = str(tmp_path / "a.zip")
+    assert call("results", "pack", archive, "--results", str(store)).output == f"1 results packed in {archive}\n"
+    for new, there in ((1, 0), (0, 1)):
+        answer = call("results", "merge", archive, "--results", str(home))
+        assert answer.output == f"{new} results merged into {home}, {there} were there\n"
+    answer = call("results", "merge", str(tmp_path / "b.zip"), "--results", str(home))
+    assert answer.exit_code == 1 and answer.output.startswith("Error: there is no file or folder") and answer.output.count("\n") == 1
+
+
+def test_status_shows_what_is_under_way(tmp_path):
+    limit, exp = queue.Limit(), pc.Experiment(model="mlp-4", limit=64, batch_size=32, epochs=3, augment=False)
+    queue.work([exp], tmp_path, limit=limit, say=lambda line: setattr(limit, "asked", "test"))
+    lines = call("status", "--results", str(tmp_path)).output.splitlines()
+    assert f"  under way: digits mlp-4 S+F none seed 0: epoch 1 of 3, last on {processor()}" in lines

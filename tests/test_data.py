@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import struct
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -736,6 +737,29 @@ def test_decoded_copy_is_kept_and_never_trusted_blindly(fake, tmp_path, monkeypa
     os.utime(kept, (1, 1))  # older than the records
     assert data._kept(kept, 40) is None
     assert not list(path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("reader", ["without tensorflow-datasets", "without records"])
+def test_the_decoded_arrays_of_a_named_set_are_enough(fake, tmp_path, monkeypatch, reader):
+    recipe, batches, *_ = fake
+    path = data._prepare(recipe, tmp_path / "out", batches)
+    first = load("cifar10", tmp_path / "out")
+    copy = tmp_path / "copy" / "cifar10" / "1.0.0"
+    copy.mkdir(parents=True)
+    for split in ("train", "test"):
+        shutil.copy(path / f"{split}.decoded.npz", copy)
+    if reader == "without tensorflow-datasets":
+        monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+        assert same(load("cifar10", tmp_path / "out").train, first.train)        # the prepared folder, too
+    again = load("cifar10", tmp_path / "copy")
+    assert again.info == first.info and all(same(a, b) for a, b in zip(again[1:], first[1:]))
+    whole = (copy / "test.decoded.npz").read_bytes()
+    for damage in (whole[:-200], whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:], b""):
+        (copy / "test.decoded.npz").write_bytes(damage)
+        with pytest.raises(FileNotFoundError, match="does not hold the whole cifar10 as train.decoded.npz and test.decoded.npz"):
+            load("cifar10", tmp_path / "copy")
+    with pytest.raises(FileNotFoundError, match="cifar10 is not prepared in"):
+        load("cifar10", tmp_path / "nowhere")
 
 
 def test_importing_and_the_digits_need_no_tfds():

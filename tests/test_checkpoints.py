@@ -1,0 +1,268 @@
+"A run that is killed goes on from its last kept epoch, and ends bit for bit as if nothing had happened."
+import importlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from pc_precision import checkpoints as c
+from pc_precision.data import load
+from pc_precision.experiment import Experiment
+from pc_precision.results import never, read_run, run, run_path, same_result
+from pc_precision.training import start, make_plan, train
+
+store_module = importlib.import_module("pc_precision.results")
+EXP = Experiment(model="mlp-6-6", algorithm="S+F", limit=64, batch_size=32, epochs=4, augment=False)
+DATA = load("digits", limit=64)
+
+
+def same(a, b) -> bool:
+    "Whether two trees hold the same bits (NaN equals itself)."
+    leaves = [[(leaf.dtype, leaf.shape, leaf.tobytes()) for leaf in map(np.asarray, jax.tree.leaves(tree))] for tree in (a, b)]
+    return leaves[0] == leaves[1]
+
+
+def stop_at(*epochs):
+    "A `stop` that ends a run after these epochs."
+    count = iter(range(1, 1000))
+    return lambda exp, seconds: next(count) in epochs
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    "A folder with the checkpoints of epochs 1 and 2, and the two states."
+    folder, states, records = tmp_path_factory.mktemp("kept") / EXP.key, [], []
+    for state, record in train(EXP, DATA):
+        records.append(record)
+        notes = {"key": EXP.key, "sessions": [], "records": [c.record_json(r) for r in records]}
+        c.save_checkpoint(folder, state, notes)
+        states.append(c.to_arrays(state))
+        states[-1] = jax.tree.map(np.array, states[-1])
+        if record.number == 2:
+            return folder, states, records
+
+
+@pytest.fixture
+def copy(kept, tmp_path):
+    "A copy of the two checkpoints, to be damaged."
+    return Path(shutil.copytree(kept[0], tmp_path / EXP.key))
+
+
+def latest(folder):
+    return c.latest(folder, EXP.key, c.shapes(EXP, DATA.info))
+
+
+# What is kept
+
+def test_a_checkpoint_holds_every_bit_of_the_state_and_the_records(kept):
+    folder, states, records = kept
+    saved = latest(folder)
+    assert same(c.to_arrays(saved.state), states[1]) and int(saved.state.epoch) == 2
+    assert [r.metrics for r in saved.records] == [r.metrics for r in records]
+    assert same([r.train for r in saved.records], [r.train for r in records])
+    assert saved.state.key.dtype == jax.random.key(0).dtype and isinstance(saved.records[0].train.energies, np.ndarray)
+
+
+def test_running_statistics_and_all_dtypes_come_back(tmp_path):
+    exp = Experiment(model="vgg5", width=1 / 32, batch_norm="freeze", bn_mode="ema")
+    state = start(exp, make_plan(exp, DATA.info))
+    assert jax.tree.leaves(state.stats), "the example needs statistics"
+    before = jax.tree.map(np.array, c.to_arrays(state))
+    c.save_checkpoint(tmp_path, state, {"key": exp.key, "sessions": [], "records": []})
+    assert same(c.to_arrays(c.latest(tmp_path, exp.key, c.shapes(exp, DATA.info)).state), before)
+
+
+def test_two_are_kept_and_nothing_else(copy, kept):
+    state = latest(copy).state
+    c.save_checkpoint(copy, state._replace(epoch=state.epoch + 5), {"key": EXP.key, "sessions": [], "records": []})
+    assert sorted(p.name for p in copy.iterdir()) == ["000002", "000007"]
+    c.save_checkpoint(copy, state._replace(epoch=state.epoch + 1), {"key": EXP.key, "sessions": [], "records": []})
+    assert sorted(p.name for p in copy.iterdir()) == ["000002", "000003"], "what claims to be later could not be read"
+
+
+# Resuming
+
+@pytest.mark.parametrize("changes", [dict(algorithm="PC-CN", beta=0.5), dict(algorithm="BP", augment=True),
+                                     dict(algorithm="S+F", patience=2, epochs=30, learning_rate=0.02)],
+                         ids=["nudging drawn per batch", "augmented", "stopped early"])
+def test_a_run_in_three_sessions_is_the_run_in_one(changes, tmp_path):
+    exp = replace(EXP, **changes)
+    whole = run(exp, DATA)
+    kept = c.Checkpoints(tmp_path / exp.key, every=0)
+    first = run(exp, DATA, checkpoints=kept, stop=stop_at(1))
+    assert first["outcome"] == "interrupted" and {row[0] for row in first["rows"]} == {1}
+    second = run(exp, DATA, checkpoints=kept, stop=stop_at(1))
+    last = run(exp, DATA, checkpoints=kept)
+    assert same_result(whole, last) and last["parameters"] == whole["parameters"] != second["parameters"]
+    ends = [session["epochs"] for session in last["sessions"]]
+    assert ends[:2] == [[1, 1], [2, 2]] and ends[2][0] == 3 and ends[2][1] == max(row[0] for row in last["rows"])
+    assert np.isclose(last["seconds"], sum(s["seconds"] for s in last["sessions"]))
+    if exp.patience == 2:
+        assert last["outcome"] == "stopped early", "the best accuracy of an earlier session counts"
+
+
+def test_a_session_tells_where_it_ran(tmp_path, monkeypatch):
+    kept = c.Checkpoints(tmp_path / EXP.key, every=0)
+    about = store_module.provenance()
+    monkeypatch.setattr(store_module, "provenance", lambda: about | {"device": "a borrowed GPU"})
+    run(EXP, DATA, checkpoints=kept, stop=stop_at(2))
+    monkeypatch.undo()
+    done = run(EXP, DATA, checkpoints=kept)
+    assert [s["device"] for s in done["sessions"]] == ["a borrowed GPU", about["device"]]
+    frame = store_module.to_frame([json.loads(json.dumps(done))])
+    assert set(frame["device"]) == {f"a borrowed GPU + {about['device']}"} and set(frame["sessions"]) == {2}
+
+
+KILLED = """
+import importlib, sys
+r = importlib.import_module("pc_precision.results")
+from pc_precision.experiment import Experiment
+r.use_compilation_cache(sys.argv[2])
+exp = Experiment(model="mlp-6-6", algorithm="S+F-CN", limit=64, batch_size=32, epochs=160, patience=None)
+seen = lambda record: print(record.number, flush=True)
+r.run_missing(exp, r.pathlib.Path(sys.argv[1]), r.loader(None), type("P", (r.Progress,), {"__call__": lambda self, rec: seen(rec)})([], False), every=0)
+"""
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
+    def begin(store):
+        return subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / store), str(tmp_path / "cache")], text=True,
+                                stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+
+    rng, kills = random.Random(0), 0
+    while True:
+        process = begin("killed")
+        if kills < 20:
+            if kills % 4:                                    # while it trains, saves and evaluates
+                process.stdout.readline()
+                time.sleep(rng.uniform(0, 0.8))
+            else:                                            # while it starts, reads and compiles
+                time.sleep(rng.uniform(1, 6))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            assert process.returncode == -signal.SIGKILL, "the run ended before it was killed twenty times"
+            kills += 1
+        else:
+            process.communicate(timeout=300)
+            assert process.returncode == 0
+            break
+    assert begin("whole").communicate(timeout=300)
+    [killed], [whole] = (sorted((tmp_path / store).glob("*.json")) for store in ("killed", "whole"))
+    killed, whole = read_run(killed), read_run(whole)
+    assert killed["parameters"] == whole["parameters"] and same_result(killed, whole)
+    ends = [session["epochs"] for session in killed["sessions"]]
+    assert len(ends) > 8 and ends[0][0] == 1 and ends[-1][1] == 160
+    assert all(a[1] + 1 == b[0] for a, b in zip(ends, ends[1:])), "no epoch twice, none left out"
+    leftovers = [p for p in (tmp_path / "killed").rglob("*") if p.suffix != ".lock" and p.is_file()]
+    assert len(leftovers) == 1, "the result alone"
+
+
+# Damage
+
+def damages(folder: Path):
+    "(what, function) of every way to damage the newest checkpoint."
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if path.stat().st_size:
+            yield f"bit of {name}", lambda p=path: p.write_bytes(bytes([p.read_bytes()[0] ^ 1]) + p.read_bytes()[1:])
+            yield f"half of {name}", lambda p=path: p.write_bytes(p.read_bytes()[:p.stat().st_size // 2])
+        yield f"without {name}", lambda p=path: p.unlink()
+    yield "another file", lambda: (folder / "state" / "more").write_text("x")
+    yield "no files", lambda: shutil.rmtree(folder) or folder.mkdir()
+
+
+def test_whatever_is_damaged_the_one_before_is_taken(kept, tmp_path):
+    count = len(list(damages(kept[0] / "000002")))
+    assert count > 20
+    for i in range(count):
+        folder = Path(shutil.copytree(kept[0], tmp_path / f"{i}"))
+        what, damage = list(damages(folder / "000002"))[i]
+        damage()
+        with pytest.warns(UserWarning, match="the run goes on from epoch 1") as said:
+            saved = latest(folder)
+        assert same(c.to_arrays(saved.state), kept[1][0]) and len(saved.records) == 1, what
+        assert len(said) == 1 and "\n" not in str(said[0].message)
+
+
+def test_without_a_whole_one_the_run_starts_anew_and_ends_the_same(copy):
+    for path in copy.glob("*/run.json"):
+        path.write_text("{")
+    with pytest.warns(UserWarning) as said:
+        done = run(EXP, DATA, checkpoints=c.Checkpoints(copy, every=0), stop=stop_at(1))
+    assert [str(w.message).rsplit("from ", 1)[1] for w in said] == ["epoch 1", "the beginning"]
+    assert done["outcome"] == "interrupted" and [p.name for p in c.checkpoints(copy)] == ["000001"]
+    assert latest(copy).records[0].number == 1
+
+
+def test_a_checkpoint_of_another_run_or_network_is_not_taken(copy):
+    other = c.shapes(replace(EXP, model="mlp-7-6"), DATA.info)
+    with pytest.raises(ValueError, match="is of another network or version"):
+        c.read_checkpoint(copy / "000002", EXP.key, other)
+    with pytest.raises(ValueError, match="is of another run"):
+        c.read_checkpoint(copy / "000002", "0" * 16, c.shapes(EXP, DATA.info))
+
+
+def test_a_newer_checkpoint_is_neither_read_nor_replaced(copy, kept):
+    newest = copy / "000002"
+    notes = json.loads((newest / "run.json").read_text())
+    (newest / "run.json").write_text(json.dumps(notes | {"schema": c.SCHEMA + 1}))
+    (newest / "manifest.json").write_text(json.dumps(c.digests(newest)))
+    with pytest.raises(ValueError, match="was written by a newer pc_precision .* update, or remove that folder"):
+        run(EXP, DATA, checkpoints=c.Checkpoints(copy, every=0))
+    assert sorted(p.name for p in copy.iterdir()) == ["000001", "000002"]
+
+
+def test_what_a_killed_process_left_half_is_swept(copy):
+    (copy / ".partial-abc" / "state").mkdir(parents=True)
+    assert latest(copy).records[-1].number == 2
+    c.Checkpoints(copy).sweep()
+    assert sorted(p.name for p in copy.iterdir()) == ["000001", "000002"]
+
+
+# When
+
+def test_a_checkpoint_is_due_when_the_last_is_old_enough(monkeypatch, copy):
+    now = [100.0]
+    monkeypatch.setattr(c.time, "monotonic", lambda: now[0])
+    kept = c.Checkpoints(copy, every=5)
+    assert not kept.due()
+    now[0] = 105.0
+    assert kept.due() and kept.due()
+    kept.save(latest(copy).state, {"key": EXP.key, "sessions": [], "records": []})
+    assert not kept.due()
+    assert c.Checkpoints(copy, every=0).due()
+
+
+def test_short_epochs_write_no_checkpoint_and_a_stop_always_does(tmp_path, monkeypatch):
+    kept = c.Checkpoints(tmp_path / EXP.key, every=1e9)
+    writes, save = [], c.save_checkpoint
+    monkeypatch.setattr(c, "save_checkpoint", lambda *args: writes.append(args) or save(*args))
+    assert run(EXP, DATA, checkpoints=kept)["outcome"] == "finished" and writes == []
+    assert run(EXP, DATA, checkpoints=kept, stop=stop_at(3))["outcome"] == "interrupted" and len(writes) == 1
+    assert never(EXP, 1e9) is False
+
+
+def test_the_checkpoint_goes_when_the_result_is_there(tmp_path):
+    frame = store_module.results([EXP], tmp_path, progress=False, checkpoint_every=0)
+    assert set(frame["outcome"]) == {"finished"} and run_path(EXP, tmp_path).exists()
+    assert list((tmp_path / ".checkpoints").iterdir()) == []
+
+
+def test_runs_under_way_are_seen_from_outside(copy, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(copy, store / ".checkpoints" / EXP.key)
+    [notes] = c.under_way(store)
+    assert (notes["key"], notes["epoch"]) == (EXP.key, 2)
+    (store / ".checkpoints" / EXP.key / "000002" / "manifest.json").unlink()
+    assert [notes["epoch"] for notes in c.under_way(store)] == [1]

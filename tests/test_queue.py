@@ -1,0 +1,426 @@
+"Half an hour on a borrowed machine: the right runs first, a clean end, and results that find home."
+import importlib
+import io
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+import pc_precision as pc
+from pc_precision import checkpoints, queue, share
+from pc_precision.experiment import Experiment, resolve
+from pc_precision.results import incomplete, kept, read_run, read_store, results, run_path, stored, summarise, take, take_plainly
+
+ROOT = Path(__file__).resolve().parent.parent
+store_module = importlib.import_module("pc_precision.results")
+SMALL = Experiment(model="mlp-4", limit=64, batch_size=32, epochs=2, augment=False)
+GRID = [replace(SMALL, algorithm=a, seed=s) for s in (0, 1) for a in ("PC", "BP", "S+F")]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def quiet(line):
+    "Say nothing."
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    store = tmp_path_factory.mktemp("store")
+    queue.work(GRID, store, say=quiet)
+    return store
+
+
+# Order and time
+
+def test_the_order_is_seeds_then_what_tells_most():
+    names = [("digits", "vgg7", "PC", 0), ("digits", "vgg5", "D", 0), ("digits", "vgg10", "S+F", 0), ("digits", "vgg5", "S+F", 1),
+             ("digits", "vgg5", "BP", 0), ("digits", "vgg5", "S+F", 0), ("digits", "vgg7", "S+F", 0), ("digits", "vgg5", "PC-CN", 0),
+             ("cifar10", "vgg5", "S+F", 0)]
+    exps = [Experiment(dataset=d, model=m, algorithm=a, seed=s) for d, m, a, s in names]
+    assert [names[exps.index(e)] for e in queue.in_order(exps + exps)] == [
+        ("digits", "vgg5", "S+F", 0), ("digits", "vgg10", "S+F", 0), ("digits", "vgg7", "S+F", 0), ("digits", "vgg5", "BP", 0),
+        ("digits", "vgg7", "PC", 0), ("digits", "vgg5", "D", 0), ("digits", "vgg5", "PC-CN", 0), ("cifar10", "vgg5", "S+F", 0),
+        ("digits", "vgg5", "S+F", 1)]
+    assert queue.in_order(exps, [exps[3].key])[0] == exps[3], "what is under way comes first"
+
+
+def test_every_cell_has_a_seed_before_any_has_two():
+    exps = queue.in_order(pc.grid("paper"))
+    cells = [(e.dataset, e.model, e.algorithm, e.batch_norm) for e in exps]
+    first = len(set(cells))
+    assert len(exps) == 5 * first and all(len(set(cells[i:i + first])) == first for i in range(0, len(cells), first))
+
+
+@pytest.mark.parametrize("text, seconds", [("90s", 90), ("25m", 1500), ("2h", 7200), ("1h30m", 5400), ("0s", 0), (" 5m ", 300)])
+def test_times_are_written_as_people_write_them(text, seconds):
+    assert queue.as_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "25", "m", "-5m", "1.5h", "5m2h", "25 minutes"])
+def test_other_times_are_refused(text):
+    with pytest.raises(ValueError, match="a time limit is written as 90s, 25m, 2h or 1h30m"):
+        queue.as_seconds(text)
+
+
+def test_a_limit_stops_after_the_epoch_behind_which_no_other_fits(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(queue.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(queue.time, "time", lambda: pytest.fail("the wall clock can be set back"))
+    limit, slow = queue.Limit(100), replace(SMALL, model="mlp-5")
+    assert limit.room(SMALL) and limit.left() == 100
+    now[0] += 40
+    assert not limit(SMALL, 40.0), "60 are left, an epoch takes 40"
+    now[0] += 30
+    assert limit(SMALL, 30.0) is False and limit.room(replace(SMALL, seed=7)) and limit.left() == 30
+    assert limit(slow, 31.0) and not limit.room(slow) and not limit.over()
+    now[0] += 30
+    assert limit.over() and not limit.room(SMALL)
+    asked = queue.Limit()
+    assert not asked(SMALL, 1e9) and math.isinf(asked.left())
+    asked.asked = "SIGTERM"
+    assert asked(SMALL, 0.0) and asked.over()
+
+
+def test_stored_epochs_tell_whether_a_first_one_fits(tmp_path):
+    expected = {queue.cost(asdict(resolve(SMALL))): 50.0}
+    left = queue.work(GRID, tmp_path, limit=queue.Limit(49, expected), say=quiet)
+    assert [e for e in left.to_do if e.algorithm == "S+F"] and not list(tmp_path.glob("*.json")) or left.done
+    assert all(e.algorithm != "S+F" for e in left.done), "its epoch would not fit; the others begin on trust"
+
+
+# Working
+
+def test_no_time_begins_nothing(tmp_path):
+    left = queue.work(GRID, tmp_path, limit=queue.Limit(0), say=quiet)
+    assert [e.algorithm for e in left.to_do] == ["S+F", "BP", "PC"] * 2 and str(left) == "0 done, 6 to do"
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_time_up_in_the_middle_keeps_the_epoch_and_the_next_queue_ends_the_same(tmp_path, full):
+    limit = queue.Limit()
+
+    def stop(line):
+        if "BP" in line:
+            limit.asked = "test"
+
+    left = queue.work(GRID, tmp_path, limit=limit, say=stop)
+    assert [e.algorithm for e in left.done] == ["S+F"] and [e.algorithm for e in left.under_way] == ["BP"]
+    assert len(left.to_do) == 4 and "under way: digits mlp-4 BP seed 0" in str(left)
+    cells = incomplete(GRID, tmp_path).set_index("algorithm")
+    assert cells.loc["BP"].under_way == [0] and cells.loc["S+F"].missing == [1] and cells.loc["PC"].missing == [0, 1]
+    lines = []
+    again = queue.work(GRID, tmp_path, say=lines.append)
+    assert lines[0] == "digits mlp-4 BP seed 0, from its checkpoint" and len(again.done) == 5
+    for exp in GRID:
+        assert store_module.same_result(stored(exp, tmp_path), stored(exp, full))
+        assert stored(exp, tmp_path)["parameters"] == stored(exp, full)["parameters"]
+    assert incomplete(GRID, tmp_path).empty
+
+
+def test_one_bad_run_is_said_and_the_others_go_on(tmp_path, full):
+    broken, lost, good = GRID[0], replace(SMALL, dataset="cifar10", limit=None), GRID[1]
+    run_path(broken, tmp_path).write_text("{")
+    lines = []
+    left = queue.work([broken, lost, good], tmp_path, data_dir=tmp_path / "none", say=lines.append)
+    assert left.done == [good] and set(left.failed) == {broken, lost} and left.to_do == []
+    assert "is not a whole result file" in left.failed[broken] and "cifar10 is not prepared" in left.failed[lost]
+    assert all("\n" not in said for said in left.failed.values())
+
+
+def test_out_of_memory_costs_one_run(tmp_path, monkeypatch):
+    original = store_module.train
+
+    def train(exp, *rest):
+        if exp.algorithm == "S+F":
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.\nmany\nlines")
+        return original(exp, *rest)
+
+    monkeypatch.setattr(store_module, "train", train)
+    left = queue.work(GRID[:3], tmp_path, say=quiet)
+    assert [e.algorithm for e in left.done] == ["BP", "PC"]
+    assert list(left.failed.values()) == ["RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes."]
+
+
+def test_a_run_of_another_process_is_left_to_it(tmp_path, full):
+    shutil.copytree(full, tmp_path / "store", ignore=shutil.ignore_patterns("*S+F*s1*"))
+    with store_module.locked(tmp_path / "store", GRID[5].key) as mine:
+        assert mine
+        left = queue.work(GRID, tmp_path / "store", say=quiet)
+    assert left.elsewhere == [GRID[5]] and left.done == []
+
+
+@pytest.mark.parametrize("first, second", [(take, take), (take_plainly, take), (take, take_plainly), (take_plainly, take_plainly)])
+def test_a_lock_is_held_by_one_with_and_without_filelock(tmp_path, first, second):
+    held = first(tmp_path / "a.lock")
+    assert held is not None and second(tmp_path / "a.lock") is None
+    held()
+    again = second(tmp_path / "a.lock")
+    assert again is not None
+    again()
+
+
+# Signals, in processes
+
+SIGNALLED = """
+import sys
+from pc_precision import queue
+from pc_precision.experiment import Experiment
+exps = [Experiment(model="mlp-4", algorithm=a, limit=64, batch_size=32, epochs=int(sys.argv[2]), augment=False, patience=None) for a in ("S+F", "PC")]
+class Loud(queue.Lines):
+    def __call__(self, record):
+        print("epoch", record.number, flush=True)
+queue.Lines = Loud
+print(queue.work(exps, sys.argv[1], say=lambda line: print(line, flush=True), every=1e9))
+"""
+
+
+def begin(store, epochs):
+    return subprocess.Popen([sys.executable, "-c", SIGNALLED, str(store), str(epochs)], stdout=subprocess.PIPE, text=True,
+                            stderr=subprocess.PIPE, env=ENVIRONMENT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ask", [signal.SIGTERM, signal.SIGINT])
+def test_asked_once_it_keeps_the_epoch_and_says_what_is_left(tmp_path, ask):
+    process = begin(tmp_path, 10 ** 6)
+    while "epoch" not in process.stdout.readline():
+        pass
+    process.send_signal(ask)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and f"{ask.name}: stopping at the end of this epoch" in err
+    assert out.splitlines()[-2:] == ["0 done, 1 under way, 1 to do", "  under way: digits mlp-4 S+F seed 0"]
+    assert len(list(checkpoints.under_way(tmp_path))) == 1
+
+
+@pytest.mark.slow
+def test_asked_twice_it_ends_at_once_and_loses_nothing_finished(tmp_path):
+    exps = [replace(SMALL, algorithm="S+F", patience=None), replace(SMALL, algorithm="S+F", epochs=10 ** 6, patience=None)]
+    results(exps[:1], tmp_path, progress=False)
+    before = run_path(exps[0], tmp_path).read_bytes()
+    process = begin(tmp_path, 10 ** 6)
+    while "epoch" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGSTOP)                      # both arrive before the epoch can end
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    assert "SIGINT" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode in (-signal.SIGINT, 0), "0: the epoch ended first"
+    assert run_path(exps[0], tmp_path).read_bytes() == before
+    assert len(read_store(tmp_path)["key"].unique()) == 1
+
+
+# Many processes, one store
+
+MANY = """
+import importlib, sys
+r = importlib.import_module("pc_precision.results")
+from pc_precision.experiment import Experiment
+original = r.run
+def logged(exp, *rest):
+    with open(sys.argv[2], "a") as log: log.write(exp.key + "\\n")
+    return original(exp, *rest)
+r.run = logged
+r.use_compilation_cache(sys.argv[3])
+grid = [Experiment(model="mlp-4", limit=64, batch_size=32, epochs=2, augment=False, algorithm=a, seed=s)
+        for a in ("PC", "BP", "S+F") for s in range(6)]
+r.results(grid, sys.argv[1], progress=False, checkpoint_every=0)
+"""
+
+
+@pytest.mark.slow
+def test_eight_processes_on_one_grid_do_each_run_once(tmp_path):
+    store, log = tmp_path / "store", tmp_path / "log"
+    words = [sys.executable, "-c", MANY, str(store), str(log), str(tmp_path / "cache")]
+    all_of_them = [subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) for _ in range(8)]
+    while any(process.poll() is None for process in all_of_them):
+        frame = read_store(store)                            # a reader in between sees whole runs or none
+        assert set(frame["outcome"]) <= {"finished"} and (frame.groupby("key")["epoch"].max() == 2).all()
+        time.sleep(0.1)
+    assert [p.returncode for p in all_of_them] == [0] * 8, [p.stderr.read()[-500:] for p in all_of_them]
+    keys = [exp.key for exp in (replace(SMALL, algorithm=a, seed=s) for a in ("PC", "BP", "S+F") for s in range(6))]
+    assert sorted(log.read_text().split()) == sorted(keys)
+    assert {path.stem.rsplit("_", 1)[-1] for path in store.glob("*.json")} == set(keys) == set(read_store(store)["key"])
+    assert not list(store.glob(".partial*")) and not list((store / ".checkpoints").iterdir())
+
+
+# Incomplete cells
+
+def test_a_cell_that_lacks_a_seed_has_no_mean(full, tmp_path):
+    part = [exp for exp in GRID if (exp.algorithm, exp.seed) != ("BP", 1) and exp.algorithm != "PC"]
+    for exp in part:
+        shutil.copy(run_path(exp, full), tmp_path)
+    table = summarise(kept(GRID, tmp_path), of=GRID).set_index("algorithm")
+    assert table["missing"].to_dict() == {"S+F": 0, "BP": 1, "PC": 2} and table["n"].to_dict() == {"S+F": 2, "BP": 1, "PC": 0}
+    assert table["mean"].notna().to_dict() == {"S+F": True, "BP": False, "PC": False}
+    whole = summarise(kept(GRID, full), of=GRID)
+    assert (whole["missing"] == 0).all() and whole["mean"].equals(summarise(kept(GRID, full))["mean"])
+    cells = incomplete(GRID, tmp_path).set_index("algorithm")
+    assert set(cells.index) == {"BP", "PC"} and cells.loc["BP"].there == [0] and cells.loc["BP"].missing == [1]
+    assert summarise(kept([], tmp_path), of=GRID)["missing"].tolist() == [2, 2, 2]
+
+
+# Packing and merging
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.tgz", "a.zip"])
+def test_packed_results_arrive_byte_for_byte_and_once(full, tmp_path, name):
+    assert share.pack_results(tmp_path / name, full) == 6
+    first = (tmp_path / name).read_bytes()
+    share.pack_results(tmp_path / name, full)
+    assert (tmp_path / name).read_bytes() == first, "the same results are the same bytes"
+    home = tmp_path / "home"
+    assert share.merge_results([tmp_path / name], home) == (6, 0)
+    assert share.merge_results([tmp_path / name, full], home) == (0, 12)
+    assert {p.name: p.read_bytes() for p in home.glob("*.json")} == {p.name: p.read_bytes() for p in full.glob("*.json")}
+    assert share.pack_results(tmp_path / f"some-{name}", full, GRID[:2]) == 2
+
+
+def contradiction(exp, store, target):
+    "Another result of a run: one accuracy differs."
+    run = json.loads(run_path(exp, store).read_text())
+    row = next(row for row in run["rows"] if row[2] == "top1")
+    row[4] = 1 - row[4]
+    target.mkdir(exist_ok=True)
+    run_path(exp, target).write_text(store_module.run_text(run))
+
+
+def test_two_results_of_one_run_are_refused_and_nothing_is_merged(full, tmp_path):
+    home = tmp_path / "home"
+    contradiction(GRID[1], full, home)
+    before = {p.name: p.read_bytes() for p in home.glob("*")}
+    with pytest.raises(ValueError, match="are different results of one run: nothing is merged") as said:
+        share.merge_results([full], home)
+    assert str(run_path(GRID[1], home)) in str(said.value) and str(run_path(GRID[1], full)) in str(said.value)
+    assert {p.name: p.read_bytes() for p in home.glob("*")} == before
+    with pytest.raises(ValueError, match="are different results of one run"):
+        share.merge_results([full, home], tmp_path / "empty")
+    assert not list((tmp_path / "empty").glob("*.json"))
+
+
+def test_the_same_rows_after_other_seconds_are_no_contradiction(full, tmp_path):
+    run = json.loads(run_path(GRID[0], full).read_text())
+    for row in run["rows"]:
+        row[4] = 99.0 if row[2] == "seconds" else row[4]
+    run |= {"seconds": 1e4, "provenance": run["provenance"] | {"date": "2030-01-01T00:00:00+00:00"}}
+    path = run_path(GRID[0], tmp_path)
+    path.write_text(store_module.run_text(run))
+    before = path.read_bytes()
+    assert share.merge_results([full], tmp_path) == (5, 1) and path.read_bytes() == before
+
+
+def test_a_merged_result_ends_its_checkpoint(full, tmp_path):
+    limit = queue.Limit()
+    limit_asks = lambda line: setattr(limit, "asked", "test")
+    queue.work(GRID[:1], tmp_path, limit=limit, say=limit_asks)
+    assert len(list(checkpoints.under_way(tmp_path))) == 1
+    share.merge_results([full], tmp_path)
+    assert list(checkpoints.under_way(tmp_path)) == []
+
+
+@pytest.mark.parametrize("name", ["../../evil_0123456789abcdef.json", "/evil_0123456789abcdef.json", "sub/evil_0123456789abcdef.json",
+                                  ".evil_0123456789abcdef.json", "evil.json", "evil_0123456789abcdef.json"])
+def test_an_archive_cannot_write_where_it_likes(tmp_path, name):
+    content = b'{"key": "0123456789abcdef"}'
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        about = tarfile.TarInfo(name)
+        about.size = len(content)
+        tar.addfile(about, io.BytesIO(content))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr(name, content)
+    for archive in ("a.tar.gz", "a.zip"):
+        with pytest.raises(ValueError, match="is not the file of a result|is not a whole result file"):
+            share.merge_results([tmp_path / archive], tmp_path / "home")
+    assert not list(tmp_path.parent.glob("evil*")) and not list((tmp_path).rglob("*evil*"))
+
+
+def test_links_and_huge_members_are_refused(full, tmp_path):
+    name = run_path(GRID[0], full).name
+    with tarfile.open(tmp_path / "link.tar.gz", "w:gz") as tar:
+        about = tarfile.TarInfo(name)
+        about.type, about.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(about)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(name, b" " * (share.LARGEST + 1))
+    for archive in ("link.tar.gz", "bomb.zip"):
+        with pytest.raises(ValueError, match="is not"):
+            share.merge_results([tmp_path / archive], tmp_path / "home")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:len(b) // 2], lambda b: b"", lambda b: b"XX" + b[2:], lambda b: b[:200] + b"\0" * 40 + b[240:]])
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
+def test_a_damaged_archive_is_said_in_one_sentence(full, tmp_path, name, damage):
+    share.pack_results(tmp_path / name, full)
+    (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
+    with pytest.raises(ValueError) as said:
+        share.merge_results([tmp_path / name], tmp_path / "home")
+    assert "\n" not in str(said.value) and not list((tmp_path / "home").glob("*.json"))
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="must end with .tar.gz, .tgz, .zip"):
+        share.pack_results(tmp_path / "a.rar", tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no file or folder"):
+        share.merge_results([tmp_path / "a.zip"], tmp_path)
+    (tmp_path / "broken_0123456789abcdef.json").write_text("{")
+    with pytest.raises(ValueError, match="is not a whole result file"):
+        share.pack_results(tmp_path / "a.zip", tmp_path)
+    assert not (tmp_path / "a.zip").exists()
+
+
+# A borrowed machine
+
+BARE = """
+import runpy, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"IPython", "click", "filelock", "tqdm", "papermill", "nbdev", "nbformat", "tensorflow_datasets", "PIL"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name in ("IPython", "tensorflow_datasets") else found(name, package)
+sys.meta_path.insert(0, Absent())
+runpy.run_module("pc_precision.queue", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.slow
+def test_the_queue_works_in_a_bare_copy(tmp_path):
+    copy = tmp_path / "copy"
+    for part in ("pc_precision", "nbs"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "index.ipynb"))
+    (copy / "COMMIT").write_text("0123abc dirty\n")
+    words = [sys.executable, "-c", BARE, "table1", "--time-limit", "10m", "--pack", str(tmp_path / "home.tar.gz"),
+             "-p", "models", "vgg5", "-p", "algorithms", "BP", "-p", "seeds", "[3]", "-p", "epochs", "1", "-p", "limit", "64"]
+    environment = {k: v for k, v in ENVIRONMENT.items() if k != "PC_PRECISION_COMMIT"} | {"PYTHONPATH": str(copy)}
+    done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "the end: 2 done, 0 to do", done.stdout
+    assert share.merge_results([tmp_path / "home.tar.gz"], tmp_path / "home") == (2, 0)
+    for path in (tmp_path / "home").glob("*.json"):
+        run = read_run(path)
+        assert (run["provenance"]["commit"], run["provenance"]["dirty"]) == ("0123abc", True)
+
+
+def test_the_command_refuses_in_one_sentence(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words, said in ((["tabel1"], "did you mean 'table1'"), (["table1", "--time-limit", "5"], "a time limit is written as"),
+                        (["table1", "--pack", "a.rar"], "must end with"), (["table1", "-p", "modles", "vgg5"], "did you mean 'models'"),
+                        (["table1", "--profile", "papr"], "did you mean 'paper'")):
+        assert queue.main(words) == 1
+        assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_values_are_read_as_papermill_reads_them():
+    texts = ["3", "0.5", "True", "None", "[0, 1]", "vgg5", "vgg5,vgg7", "S+F", "1e-3"]
+    assert [queue.as_value(t) for t in texts] == [3, 0.5, True, None, [0, 1], "vgg5", "vgg5,vgg7", "S+F", 1e-3]

@@ -169,8 +169,8 @@ def read_notes(folder: pathlib.Path) -> dict[str, Any]:
     if not isinstance(notes, dict) or any(type(notes.get(name)) is not kind for name, kind in KINDS.items()):
         raise ValueError(f"the checkpoint {folder} has notes that are not those of a run")
     if notes["schema"] > SCHEMA:
-        raise NewerCheckpoint(f"the checkpoint {folder} was written by a newer pc_precision (schema {notes['schema']}, this one reads "
-                              f"{SCHEMA}): update, or remove that folder to train this run from its beginning")
+        raise NewerCheckpoint(f"the checkpoint {folder} was written by a newer pc_precision (schema {notes['schema']}, this one "
+                              f"reads {SCHEMA}): update, or remove that folder to train this run from its beginning")
     return notes
 
 

@@ -4,13 +4,16 @@
 
 # %% auto #0
 __all__ = ['SCHEMA', 'MANIFEST', 'NOTES', 'KINDS', 'to_arrays', 'from_arrays', 'shapes', 'record_json', 'record_from', 'files',
-           'digests', 'flush', 'write_parts', 'discard', 'checkpoints', 'prune', 'save_checkpoint', 'broken',
-           'read_notes', 'NewerCheckpoint', 'read_state', 'Saved', 'read_checkpoint', 'latest', 'Checkpoints',
+           'digests', 'flush', 'unlogged', 'write_parts', 'discard', 'checkpoints', 'prune', 'save_checkpoint',
+           'broken', 'read_notes', 'NewerCheckpoint', 'read_state', 'Saved', 'read_checkpoint', 'latest', 'Checkpoints',
            'under_way']
 
 # %% ../nbs/08_checkpoints.ipynb #51935adb
+import contextlib
+import errno
 import hashlib
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -90,11 +93,26 @@ def flush(folder: pathlib.Path) -> None:
                 os.close(handle)
 
 # %% ../nbs/08_checkpoints.ipynb #fa4071ae
+@contextlib.contextmanager
+def unlogged() -> Iterator[None]:
+    "Inside, nothing is logged: orbax writes pages about an error before it raises it."
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def write_parts(folder: pathlib.Path, state: State, notes: dict[str, Any]) -> None:
     "The state (by orbax), the notes (JSON) and the manifest of both in an empty folder."
     import orbax.checkpoint as ocp
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(folder.absolute() / "state", to_arrays(state))
+    arrays = to_arrays(state)
+    needed, free = sum(leaf.nbytes for leaf in jax.tree.leaves(arrays)), shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(errno.ENOSPC, f"it takes {needed / 1e6:.1f} MB, the disk has {free / 1e6:.1f} MB left")
+    with unlogged(), ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(folder.absolute() / "state", arrays)
         checkpointer.wait_until_finished()
     (folder / NOTES).write_text(json.dumps(notes), encoding="utf-8")
     (folder / MANIFEST).write_text(json.dumps(digests(folder), indent=1), encoding="utf-8")
@@ -139,7 +157,7 @@ def save_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any], k
         finally:
             shutil.rmtree(partly, ignore_errors=True)
     except Exception as error:                              # orbax raises errors of many kinds
-        said = " ".join(str(error).split())[:200]
+        said = " ".join((getattr(error, "strerror", None) or str(error)).split())[:200]
         raise OSError(f"no checkpoint of epoch {number} could be written in {folder} ({type(error).__name__}: {said})") from error
     prune(folder, final, keep)
     return final
@@ -169,8 +187,8 @@ def read_notes(folder: pathlib.Path) -> dict[str, Any]:
     if not isinstance(notes, dict) or any(type(notes.get(name)) is not kind for name, kind in KINDS.items()):
         raise ValueError(f"the checkpoint {folder} has notes that are not those of a run")
     if notes["schema"] > SCHEMA:
-        raise NewerCheckpoint(f"the checkpoint {folder} was written by a newer pc_precision (schema {notes['schema']}, this one reads "
-                              f"{SCHEMA}): update, or remove that folder to train this run from its beginning")
+        raise NewerCheckpoint(f"the checkpoint {folder} was written by a newer pc_precision (schema {notes['schema']}, this one "
+                              f"reads {SCHEMA}): update, or remove that folder to train this run from its beginning")
     return notes
 
 
@@ -183,7 +201,7 @@ def read_state(folder: pathlib.Path, like: State) -> State:
     import orbax.checkpoint as ocp
     target = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), like)
     try:
-        with ocp.StandardCheckpointer() as checkpointer:
+        with unlogged(), ocp.StandardCheckpointer() as checkpointer:
             state = checkpointer.restore(folder.absolute() / "state", target)
         same = jax.tree.map(lambda a, b: a.shape == b.shape and a.dtype == b.dtype, state, like)
     except Exception as error:                              # orbax raises errors of many kinds

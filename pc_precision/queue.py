@@ -348,7 +348,8 @@ def start(job: Job, say: Callable[[str], None] = print) -> Left:
 # %% ../nbs/12_queue.ipynb #324cb09f
 def parser() -> argparse.ArgumentParser:
     "The options of `python -m pc_precision.queue`."
-    made = argparse.ArgumentParser(prog="python -m pc_precision.queue", description="Train what a notebook lacks, within a time limit.")
+    about = "Train what a notebook lacks, within a time limit."
+    made = argparse.ArgumentParser(prog="python -m pc_precision.queue", description=about)
     made.add_argument("name", help="notebook of a figure or table, such as table1")
     made.add_argument("--profile", default="smoke", help=", ".join(PROFILES))
     made.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
@@ -357,7 +358,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data-dir", help="where the data sets were prepared")
     made.add_argument("--time-limit", help="90s, 25m, 2h or 1h30m")
     made.add_argument("--pack", help="a .tar.gz or .zip for what the store holds of this notebook at the end")
-    made.add_argument("--checkpoint-every", dest="every", type=float, default=5.0, help="seconds between checkpoints, at the least")
+    made.add_argument("--checkpoint-every", dest="every", type=float, default=5.0, help="least seconds between checkpoints")
     return made
 
 

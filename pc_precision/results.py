@@ -373,8 +373,8 @@ def keep_result(exp: Experiment, store: pathlib.Path, done: dict[str, Any], chec
         except OSError as error:
             checkpoints.remove(keep=1)
             if attempt == 2:
-                raise OSError(error.errno, f"the result of {exp.key} cannot be written in {store} ({error.strerror}): make room and run "
-                                           "again, nothing else is lost and this run goes on from its last checkpoint") from error
+                raise OSError(error.errno, f"the result of {exp.key} cannot be written in {store} ({error.strerror}): make room and "
+                                           "run again, nothing else is lost and this run goes on from its last checkpoint") from error
 
 
 def run_missing(exp: Experiment, store: pathlib.Path, data: Callable, progress: Progress, every: float = 5.0,
@@ -535,7 +535,8 @@ def summarise(frame: Any, by: Iterable[str] = CELL, metric: str = "top1", of: It
     out = out.assign(diverged=table.outcome.agg(lambda o: int((o == "diverged").sum()))).reset_index()
     if of is None:
         return out
-    lacking = missing_frame(of, set(frame["key"])).groupby(by, sort=False, dropna=False).lacking.sum().rename("missing").reset_index()
+    lacking = missing_frame(of, set(frame["key"])).groupby(by, sort=False, dropna=False).lacking.sum()
+    lacking = lacking.rename("missing").reset_index()
     out = out.merge(lacking, how="outer", on=by, sort=False).fillna({"n": 0, "diverged": 0, "missing": 0})
     out = out.astype({"n": int, "diverged": int, "missing": int})
     out.loc[out.missing > 0, ["mean", "std"]] = float("nan")

@@ -4,16 +4,22 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'LOOKS', 'PUBLISHED', 'NOT_PUBLISHED', 'check_parameters', 'as_list', 'grid', 'cell', 'accuracy_table',
-           'to_markdown', 'save_table', 'caption', 'depth_figure', 'published']
+           'to_markdown', 'save_table', 'caption', 'depth_figure', 'published', 'shapes', 'parameter_count',
+           'layer_flops', 'relaxation_flops', 'flops']
 
 # %% ../nbs/11_paper.ipynb #9b29543a
 import difflib
+import math
 import pathlib
 from typing import Any, Iterable
 
+import jax
+import jax.numpy as jnp
+
 from .experiment import ALGORITHMS, Experiment
 from .figures import Line, legend_below, page_figure
-from .layers import VGG, choose
+from .layers import VGG, Network, choose
+from .learning import RULES
 from .results import summarise
 
 # %% ../nbs/11_paper.ipynb #088bd8e1
@@ -156,3 +162,50 @@ def published(datasets: Iterable[str], models: Iterable[str]) -> Any:
             found = [row for row in PUBLISHED if (row["dataset"], row["model"]) == (d, m)]
             rows += found or [dict(dataset=d, model=m, batch_norm="", method="", top1=NOT_PUBLISHED, source="")]
     return pd.DataFrame(rows)
+
+# %% ../nbs/11_paper.ipynb #5ab236ec
+def shapes(net: Network, image: tuple) -> tuple[tuple, list]:
+    "Parameters of each layer and what its product gives for one `image` (H, W, C), as shapes; nothing is computed."
+    x, products = jax.ShapeDtypeStruct((1, *image), jnp.float32), []
+    params, stats = jax.eval_shape(net.init, jax.random.key(0), x)
+    for number, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1):
+        if not hasattr(layer, "linear"):
+            raise ValueError(f"layer {number}: arithmetic is counted in layers with a `linear` part only, such as Block and Dense")
+        products.append(jax.eval_shape(layer.linear, p, x))
+        x = jax.eval_shape(layer.apply, p, s, x)[0]
+    return params, products
+
+
+def parameter_count(net: Network, image: tuple) -> int:
+    "Number of learned numbers, biases and BatchNorm included, of a network for images (H, W, C)."
+    params = jax.eval_shape(net.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *image), jnp.float32))[0]
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def layer_flops(net: Network, image: tuple) -> list[int]:
+    "F_l: operations (multiplications and additions) of the product of each layer, forwards, for one image (H, W, C)."
+    params, products = shapes(net, image)
+    return [2 * p["kernel"].size * math.prod(z.shape[1:-1]) for p, z in zip(params, products)]
+
+# %% ../nbs/11_paper.ipynb #2f28ec20
+def relaxation_flops(F: list[int], T: int, dense: bool) -> int:
+    "Operations of T steps of relaxation from `layer_flops`, the forward pass not counted; layer 1 pulls on nothing."
+    if dense:                                                # at the first step the predictions are the forward pass
+        return max(0, 2 * T - 1) * sum(F[1:])
+    fronts = [max(1, len(F) - t) for t in range(T)]          # the lowest layer with an error
+    return sum(2 * sum(F[f:]) + (F[f - 1] if f > 1 else 0) for f in fronts)
+
+
+def flops(net: Network, image: tuple, rule: str = "bp", T: int | None = None, dense: bool = False) -> int:
+    """Operations for one training image (H, W, C) under a rule ("bp", "pc", "forward") with T steps (None: T = L).
+
+    dense: relaxation without the light cone, as with BatchNorm that is not frozen. Raises ValueError for an unknown rule or T < 1.
+    """
+    F, T = layer_flops(net, image), len(net) if T is None else T
+    if choose("rule", rule, RULES) == "bp":
+        return 3 * sum(F) - F[0]
+    if T < 1:
+        raise ValueError(f"T must be a whole number of at least 1, not {T!r}")
+    lowest = 1 if dense else max(1, len(F) - T)
+    final = {"pc": (1 if dense else 2) * sum(F[lowest:]), "forward": 0}[rule]
+    return 2 * sum(F) + relaxation_flops(F, T, dense) + final

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'NORMS', 'SHORT', 'LOOKS', 'PAIRED', 'NORM_BARS', 'MODES', 'PUBLISHED', 'NOT_PUBLISHED', 'TIMING',
-           'check_parameters', 'as_list', 'grid', 'larger_scale', 'cell', 'norm_of', 'by_norm', 'depth',
+           'check_parameters', 'as_list', 'grid', 'next_profile', 'larger_scale', 'cell', 'norm_of', 'by_norm', 'depth',
            'accuracy_table', 'to_markdown', 'save_table', 'caption', 'depth_figure', 'bars', 'chance_line',
            'nudged_bars', 'patch_legend', 'nudging_figure', 'freezing_figure', 'published', 'shapes', 'parameter_count',
            'layer_flops', 'relaxation_flops', 'flops', 'timing_grid', 'costs', 'timing_table']
@@ -82,13 +82,18 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
     return list({exp.key: exp for exp in reversed(experiments)}.values())[::-1]
 
 # %% ../nbs/11_paper.ipynb #386f5d93
+def next_profile(profile: str) -> str:
+    "The next larger profile; the largest is its own."
+    order = list(PROFILES)
+    return order[min(order.index(choose("profile", profile, order)) + 1, len(order) - 1)]
+
+
 def larger_scale(profile: str, store: Any, notebook: str, **cells: Any) -> Any:
     """What a store holds of the next larger profile, up to five seeds, as `results` would return it.
 
     Trains nothing; prints how much there is, or how to make it. cells: as for `grid`.
     """
-    order = list(PROFILES)
-    larger = order[min(order.index(choose("profile", profile, order)) + 1, len(order) - 1)]
+    larger = next_profile(profile)
     wanted = grid(larger, **dict(seeds=[0, 1, 2, 3, 4]) | cells)
     frame = kept([] if larger == profile else wanted, store)
     if larger == profile:
@@ -198,7 +203,7 @@ def bars(ax: Any, table: Any, group: str, bar: str, looks: dict[str, dict]) -> N
     for i, (name, look) in enumerate(looks.items()):
         some = table[table[bar] == name]
         x = [groups.index(g) - 0.42 + (i + 0.5) * width for g in some[group]]
-        ax.bar(x, 100 * some["mean"], 0.9 * width, yerr=100 * some["std"].fillna(0), label=name, capsize=1.2,
+        ax.bar(x, 100 * some["mean"], 0.9 * width, yerr=100 * some["std"], label=name, capsize=1.2,
                error_kw=dict(elinewidth=0.7, ecolor="#444444"), linewidth=0.7, **look)
         for lost in [at for at, n in zip(x, some["n"]) if n == 0]:
             ax.plot(lost, 2, "x", color="black", markersize=3)

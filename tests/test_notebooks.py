@@ -12,6 +12,11 @@ NUMBERED = re.compile(r"\d\d_")
 # The smallest settings of each figure and table notebook.
 SMALLEST = {
     "table1": dict(profile="smoke", models=["vgg5"], algorithms=["BP", "S+F"], seeds=[0], epochs=1),
+    "table2": dict(profile="smoke", models=["vgg5"], algorithms=["BP"], epochs=1),
+    "table6": dict(profile="smoke", models=["vgg5"], algorithms=["BP", "S+F"], epochs=2),
+    "fig4": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "PC-CN"], seeds=[0], epochs=1),
+    "fig7": dict(profile="smoke", models=["vgg5"], algorithms=["PC"], seeds=[0], epochs=1),
+    "verdicts": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "F"], seeds=[0], epochs=1),
     "numerics": dict(profile="smoke", depths=[3], epochs=1),
 }
 LIBRARY = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if NUMBERED.match(path.name))

@@ -76,10 +76,13 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
     settings = {"epochs": p["epochs"] if epochs is None else epochs} | p["settings"] | {
         name: value for name, value in settings.items() if value is not None}
     axes = [[(name, v) for v in (value if isinstance(value, tuple) else [value])] for name, value in settings.items()]
-    experiments = [Experiment(dataset=d, model=m, algorithm=a, batch_norm=None if b == "none" else b, seed=s, **dict(more))
+    experiments = (Experiment(dataset=d, model=m, algorithm=a, batch_norm=None if b == "none" else b, seed=s, **dict(more))
                    for s in seeds for d in datasets for more in itertools.product(*axes)
-                   for m in models for b in norms for a in algorithms]
-    return list({exp.key: exp for exp in reversed(experiments)}.values())[::-1]
+                   for m in models for b in norms for a in algorithms)
+    first: dict[str, Experiment] = {}
+    for exp in experiments:
+        first.setdefault(exp.key, exp)
+    return list(first.values())
 
 # %% ../nbs/11_paper.ipynb #386f5d93
 def next_profile(profile: str) -> str:

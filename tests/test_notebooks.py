@@ -16,6 +16,11 @@ SMALLEST = {
     "fig2": dict(profile="smoke", algorithms=["BP", "S+F"], epochs=1),
     "fig5": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "S+F"], epochs=1),
     "fig6": dict(profile="smoke", models=["vgg5"], algorithms=["F", "D+F"], epochs=1, x_steps=[0.1]),
+    "table2": dict(profile="smoke", models=["vgg5"], algorithms=["BP"], epochs=1),
+    "table6": dict(profile="smoke", models=["vgg5"], algorithms=["BP", "S+F"], epochs=2),
+    "fig4": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "PC-CN"], seeds=[0], epochs=1),
+    "fig7": dict(profile="smoke", models=["vgg5"], algorithms=["PC"], seeds=[0], epochs=1),
+    "verdicts": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "F"], seeds=[0], epochs=1),
     "numerics": dict(profile="smoke", depths=[3], epochs=1),
 }
 LIBRARY = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if NUMBERED.match(path.name))

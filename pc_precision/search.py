@@ -237,7 +237,7 @@ def one_at_a_time(storage: Any) -> Iterator[None]:
         return
     from filelock import FileLock
     pathlib.Path(storage).parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{storage}.lock"):
+    with FileLock(f"{storage}.creating"):                    # not .lock: that is the journal's own
         yield
 
 # %% ../nbs/09_search.ipynb #167469d2
@@ -337,7 +337,7 @@ def train_trial(plan: Search, study: Any, trial: Any, data: Dataset) -> None:
     finally:
         for name, said in (about | {"seconds": round(time.perf_counter() - began, 2)}).items():
             trial.set_user_attr(name, said)
-        study.tell(trial, **outcome)
+        study.tell(trial, **outcome, skip_if_finished=True)
 
 
 def one_trial(plan: Search, study: Any, data: Dataset) -> None:

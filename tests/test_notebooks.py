@@ -12,6 +12,9 @@ NUMBERED = re.compile(r"\d\d_")
 # The smallest settings of each figure and table notebook.
 SMALLEST = {
     "table1": dict(profile="smoke", models=["vgg5"], algorithms=["BP", "S+F"], seeds=[0], epochs=1),
+    "table3": dict(profile="smoke", models=["vgg5"]),
+    "table4": dict(profile="smoke", datasets=["digits"]),
+    "table5": dict(profile="smoke", models=["mlp-8"], algorithms=["S+F"], trials=2, epochs=1, seeds=[0]),
     "numerics": dict(profile="smoke", depths=[3], epochs=1),
 }
 LIBRARY = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if NUMBERED.match(path.name))

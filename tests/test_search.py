@@ -251,6 +251,12 @@ def test_three_workers_share_a_study_and_lose_nothing(kind, tmp_path):
     assert (frame[frame.state != "COMPLETE"].state == "FAIL").all(), "nothing is left running"
 
 
+def test_our_lock_is_not_the_journals(tmp_path):
+    began = time.perf_counter()
+    open_study(PLAN, tmp_path / "search.journal")
+    assert time.perf_counter() - began < 25, "Optuna waits 30 seconds for a lock that nobody gives back"
+
+
 def test_a_trial_beyond_the_last_is_given_back(pretend, memory):
     memory.ask()                                                        # another worker's, running
     one_trial(replace(PLAN, trials=1), memory, DIGITS)

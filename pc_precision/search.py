@@ -7,8 +7,8 @@ __all__ = ['SPACE', 'BP_LEARNING_RATE', 'HEARTBEAT', 'SILENCE', 'TUNED', 'SEARCH
            'space', 'used_by', 'space_table', 'Search', 'objective', 'numbered_tpe', 'open_storage', 'one_at_a_time',
            'open_study', 'quiet', 'in_state', 'done', 'heartbeat', 'fail_silent', 'reporter', 'train_trial',
            'one_trial', 'trials_table', 'best_record', 'save_record', 'read_best', 'load_best', 'read_trials', 'search',
-           'work', 'importances', 'plot_history', 'plot_importances', 'found_table', 'round_to_three',
-           'search_settings', 'narrowed', 'plan_search']
+           'work', 'importances', 'plot_history', 'plot_importances', 'plot_search', 'found_table', 'test_cell',
+           'round_to_three', 'search_settings', 'is_stored', 'narrowed', 'plan_search']
 
 # %% ../nbs/09_search.ipynb #7a9ffbad
 import contextlib
@@ -473,7 +473,7 @@ def plot_history(ax: Any, trials: Any, label: str, **options: Any) -> None:
 
 
 def plot_importances(ax: Any, shares: dict[str, dict[str, float]], colours: dict[str, str]) -> None:
-    "Bars of `importances` by label, a row a setting that was searched."
+    "Bars of `importances` by label, a row a setting that varied."
     names = list(dict.fromkeys(n for found in shares.values() for n in found))
     thick = 0.8 / len(shares)
     for i, (label, found) in enumerate(shares.items()):
@@ -482,6 +482,20 @@ def plot_importances(ax: Any, shares: dict[str, dict[str, float]], colours: dict
     ax.set_yticks(np.arange(len(names)) + 0.4 - thick / 2, names)
     ax.invert_yaxis()
     ax.set_xlabel("importance (%)")
+
+
+def plot_search(axes: Any, found: list[tuple[Search, Any]], looks: dict[str, dict]) -> None:
+    "History and importances of a few (plan, trials) on two axes; `looks`: options of matplotlib's plot by algorithm."
+    shares, colours = {}, {}
+    for plan, trials in found:
+        label = f"{plan.base.algorithm}, {plan.base.model}"
+        plot_history(axes[0], trials, label, **looks[plan.base.algorithm])
+        shares[label], colours[label] = importances(plan, trials), looks[plan.base.algorithm]["color"]
+    plot_importances(axes[1], shares, colours)
+    axes[0].set_title(f"{plan.base.dataset}: trials (dots), best so far (line)")
+    axes[1].set_title(f"{plan.base.dataset}: what set the best tenth apart")
+
+
 
 # %% ../nbs/09_search.ipynb #cd579642
 def found_table(plans: Iterable[Search], folder: Any, frame: Any) -> Any:
@@ -495,13 +509,21 @@ def found_table(plans: Iterable[Search], folder: Any, frame: Any) -> Any:
         record = read_best(pathlib.Path(folder) / f"{plan.name}.json")
         for which, exp in {"default": plan.base, "found": Experiment(**record["experiment"])}.items():
             keys = {replace(exp, seed=int(seed)).key for seed in frame.seed.unique()}
-            test = summarise(frame[frame.key.isin(keys)], by=["algorithm"]).iloc[0]
-            spread = f" ± {100 * test['std']:.1f}" if test["n"] > 1 else ""
+            runs = frame[frame.key.isin(keys)]
             rows.append({n: getattr(exp, n) for n in ("dataset", "model", "algorithm")} | {"settings": which}
                         | {n: round_to_three(getattr(resolve(exp), n)) for n in plan.space}
                         | {"search": f"{100 * record['objective']:.1f} of {record['trials']['finished']}" if which == "found" else "",
-                           "test": f"{100 * test['mean']:.1f}{spread}"})
+                           "test": test_cell(runs)})
     return pd.DataFrame(rows).fillna("").set_index(["dataset", "model", "algorithm", "settings"])
+
+
+def test_cell(runs: Any) -> str:
+    "Mean ± standard deviation (%) of the test accuracy of runs that differ in their seed, and how many there are."
+    if runs.empty:
+        return "not run"
+    test = summarise(runs, by=["algorithm"]).iloc[0]
+    lost = f", {test['diverged']} diverged" if test["diverged"] else ""
+    return f"{100 * test['mean']:.1f} ± {100 * test['std']:.1f} ({test['n']} seeds{lost})"
 
 
 def round_to_three(value: Any) -> str:
@@ -532,6 +554,11 @@ SEARCHES: dict[str, dict] = {
 def search_settings(profile: str, **given: Any) -> dict[str, Any]:
     "The settings of a profile's experiments, for `grid`; those that are given and not None replace them."
     return SEARCHES[choose("profile", profile, SEARCHES)]["settings"] | {n: v for n, v in given.items() if v is not None}
+
+
+def is_stored(plan: Search, folder: Any) -> bool:
+    "Whether a folder holds the record of a plan, of however many trials."
+    return (pathlib.Path(folder) / f"{plan.name}.json").exists()
 
 
 def narrowed(exp: Experiment) -> dict[str, Any]:

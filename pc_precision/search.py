@@ -523,7 +523,8 @@ def test_cell(runs: Any) -> str:
         return "not run"
     test = summarise(runs, by=["algorithm"]).iloc[0]
     lost = f", {test['diverged']} diverged" if test["diverged"] else ""
-    return f"{100 * test['mean']:.1f} ± {100 * test['std']:.1f} ({test['n']} seeds{lost})"
+    spread = f" ± {100 * test['std']:.1f}" if test["n"] > 1 else ""
+    return f"{100 * test['mean']:.1f}{spread} ({test['n']} seed{'s' if test['n'] > 1 else ''}{lost})"
 
 
 def round_to_three(value: Any) -> str:

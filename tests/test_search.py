@@ -16,9 +16,9 @@ from scipy import stats
 
 from pc_precision.data import load
 from pc_precision.experiment import ALGORITHMS, Experiment
-from pc_precision.search import (Choice, LogUniform, Search, Steps, done, fail_silent, heartbeat, importances, in_state, load_best,
-                                 numbered_tpe, objective, one_trial, open_study, plan_search, read_best, read_trials, search, space,
-                                 space_table)
+from pc_precision.search import (Choice, LogUniform, Search, Steps, done, fail_silent, found_table, heartbeat, importances, in_state,
+                                 load_best, numbered_tpe, objective, one_trial, open_study, plan_search, read_best, read_trials,
+                                 search, space, space_table)
 
 module = importlib.import_module("pc_precision.search")             # pc_precision.search is the function
 BASE = Experiment(model="mlp-8", algorithm="PC", epochs=2, schedule_epochs=2)
@@ -378,8 +378,21 @@ def test_every_setting_survives_the_file(pretend, monkeypatch, settings, tmp_pat
     assert exp.patience == settings.get("patience", 10) and exp.epochs == 7
 
 
+def test_found_stands_beside_default_with_its_own_runs(pretend, tmp_path):
+    plan = replace(PLAN, trials=3)
+    search(plan, tmp_path, progress=False)
+    found, row = load_best(tmp_path / f"{plan.name}.json"), lambda exp, seed, value: dict(
+        key=replace(exp, seed=seed).key, seed=seed, epoch=1, split="test", metric="top1", layer=None, value=value, select="test",
+        outcome="finished", algorithm="PC")
+    runs = pd.DataFrame([row(found, 0, 0.5), row(found, 1, 0.7), row(plan.base, 0, 0.25)])
+    table = found_table([plan], tmp_path, runs).reset_index().set_index("settings")
+    assert table.loc["found", "test"] == "60.0 ± 14.1 (2 seeds)" and table.loc["default", "test"] == "25.0 (1 seed)"   # .1 sqrt 2
+    assert float(table.loc["found", "x_step"]) == pytest.approx(found.x_step, rel=5e-3) and table.loc["default", "x_step"] == "0.0235"
+    assert table.loc["found", "search"].endswith(" of 3") and table.loc["default", "search"] == ""
+
+
 def test_importance_goes_to_what_mattered(pretend, tmp_path):
-    plan = replace(PLAN, trials=60, startup=60)
+    plan = replace(PLAN, trials=40, startup=40)
     shares = importances(plan, search(plan, tmp_path, progress=False))
     assert shares.keys() == {"x_step", "learning_rate", "momentum", "weight_decay"}
     assert max(shares, key=shares.get) == "x_step" and sum(shares.values()) == pytest.approx(1)

@@ -82,8 +82,9 @@ def test_printed_table_has_the_papers_cells():
     assert (table.loc["epochs"].iloc[:2] == 25).all() and (table.loc["batch size"].iloc[:2] == 128).all()
 
 
-@pytest.mark.parametrize("settings", [dict(x_step=0.1315, momentum=0.5, learning_rate=3.09e-4, weight_decay=3.81e-3, T=6, activation="gelu"),
-                                      dict(x_step=0.804, momentum=0.1, learning_rate=7.51e-4, weight_decay=3.17e-5)])
+@pytest.mark.parametrize("settings", [
+    dict(x_step=0.1315, momentum=0.5, learning_rate=3.09e-4, weight_decay=3.81e-3, T=6, activation="gelu"),
+    dict(x_step=0.804, momentum=0.1, learning_rate=7.51e-4, weight_decay=3.17e-5)])
 def test_published_configurations_lie_in_the_space(settings):
     for name, value in settings.items():
         dist = space(Experiment(algorithm="D+F", model="vgg5"))[name]
@@ -141,8 +142,8 @@ def test_every_draw_is_a_valid_experiment(algorithm, model):
 
 def test_name_tells_what_and_its_end_decides():
     assert PLAN.name.startswith("digits_mlp-8_PC_none_") and replace(PLAN, trials=9).name == PLAN.name
-    others = [replace(PLAN, base=replace(BASE, epochs=3)), replace(PLAN, seed=1), replace(PLAN, startup=5), replace(PLAN, prune=True),
-              replace(PLAN, space=space(BASE)), replace(PLAN, base=replace(BASE, select="test"))]
+    others = [replace(PLAN, base=replace(BASE, epochs=3)), replace(PLAN, seed=1), replace(PLAN, startup=5),
+              replace(PLAN, prune=True), replace(PLAN, space=space(BASE)), replace(PLAN, base=replace(BASE, select="test"))]
     assert len({p.name for p in [PLAN, *others]}) == 7
     searched = replace(PLAN, base=replace(BASE, x_step=0.3, learning_rate=0.1))
     assert searched.name == PLAN.name, "what is searched does not matter in the base"
@@ -194,7 +195,8 @@ def test_ctrl_c_keeps_what_is_finished(monkeypatch, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         search(PLAN, tmp_path, progress=False)
     kept = read_trials(tmp_path / f"{PLAN.name}.csv")
-    assert list(kept.state) == ["COMPLETE", "COMPLETE", "FAIL"] and read_best(tmp_path / f"{PLAN.name}.json")["trials"]["failed"] == 1
+    assert list(kept.state) == ["COMPLETE", "COMPLETE", "FAIL"]
+    assert read_best(tmp_path / f"{PLAN.name}.json")["trials"]["failed"] == 1
     frame = search(PLAN, tmp_path, progress=False)
     assert list(frame.state).count("COMPLETE") == 8 and len(calls) == 9
 
@@ -238,8 +240,9 @@ def test_three_workers_share_a_study_and_lose_nothing(kind, tmp_path):
     ready = tmp_path / "ready"
     ready.mkdir()
     here = os.path.dirname(__file__)
-    run = lambda i: subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path), str(tmp_path / kind), here, str(ready / str(i))],
-                                     stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.path.dirname(here)})
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(here)}
+    run = lambda i: subprocess.Popen([sys.executable, "-c", WORKER, tmp_path, tmp_path / kind, here, ready / str(i)],
+                                     stderr=subprocess.PIPE, text=True, env=environment)
     workers = [run(i) for i in range(3)]
     said = [worker.communicate(timeout=300)[1] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0, 0], "\n".join(said)
@@ -381,13 +384,15 @@ def test_every_setting_survives_the_file(pretend, monkeypatch, settings, tmp_pat
 def test_found_stands_beside_default_with_its_own_runs(pretend, tmp_path):
     plan = replace(PLAN, trials=3)
     search(plan, tmp_path, progress=False)
-    found, row = load_best(tmp_path / f"{plan.name}.json"), lambda exp, seed, value: dict(
+    found = load_best(tmp_path / f"{plan.name}.json")
+    row = lambda exp, seed, value: dict(
         key=replace(exp, seed=seed).key, seed=seed, epoch=1, split="test", metric="top1", layer=None, value=value, select="test",
         outcome="finished", algorithm="PC")
     runs = pd.DataFrame([row(found, 0, 0.5), row(found, 1, 0.7), row(plan.base, 0, 0.25)])
     table = found_table([plan], tmp_path, runs).reset_index().set_index("settings")
-    assert table.loc["found", "test"] == "60.0 ± 14.1 (2 seeds)" and table.loc["default", "test"] == "25.0 (1 seed)"   # .1 sqrt 2
-    assert float(table.loc["found", "x_step"]) == pytest.approx(found.x_step, rel=5e-3) and table.loc["default", "x_step"] == "0.0235"
+    assert table.loc["found", "test"] == "60.0 ± 14.1 (2 seeds)" and table.loc["default", "test"] == "25.0 (1 seed)"
+    assert float(table.loc["found", "x_step"]) == pytest.approx(found.x_step, rel=5e-3)
+    assert table.loc["default", "x_step"] == "0.0235"
     assert table.loc["found", "search"].endswith(" of 3") and table.loc["default", "search"] == ""
 
 

@@ -470,7 +470,8 @@ def plot_history(ax: Any, trials: Any, label: str, **options: Any) -> None:
     trials = trials[trials.value.notna()]
     ax.plot(trials.number, 100 * trials.value, **(options | dict(linestyle="", markersize=3, alpha=0.6)))
     ax.step(trials.number, 100 * trials.value.cummax(), where="post", label=label, **(options | dict(marker="")))
-    ax.set(xlabel="trial", ylabel="accuracy (%)", ylim=(-3, 103))
+    ax.set(xlabel="trial", ylabel="accuracy (%)")
+    ax.set_ylim(bottom=0)
 
 
 def plot_importances(ax: Any, shares: dict[str, dict[str, float]], colours: dict[str, str]) -> None:
@@ -493,8 +494,8 @@ def plot_search(axes: Any, found: list[tuple[Search, Any]], looks: dict[str, dic
         plot_history(axes[0], trials, label, **looks[plan.base.algorithm])
         shares[label], colours[label] = importances(plan, trials), looks[plan.base.algorithm]["color"]
     plot_importances(axes[1], shares, colours)
-    axes[0].set_title(f"{plan.base.dataset}: trials (dots), best so far (line)")
-    axes[1].set_title(f"{plan.base.dataset}: what set the best quarter apart")
+    axes[0].set_title(f"{plan.base.dataset}: trials (dots), best so far (line)", fontsize=8)
+    axes[1].set_title(f"{plan.base.dataset}: what set the best quarter apart", fontsize=8)
 
 
 
@@ -514,7 +515,7 @@ def found_table(plans: Iterable[Search], folder: Any, frame: Any) -> Any:
             rows.append({n: getattr(exp, n) for n in ("dataset", "model", "algorithm")} | {"settings": which}
                         | {n: round_to_three(getattr(resolve(exp), n)) for n in plan.space}
                         | {"search": best if which == "found" else "", "test": test_cell(runs)})
-    return pd.DataFrame(rows).fillna("").set_index(["dataset", "model", "algorithm", "settings"])
+    return pd.DataFrame(rows).astype(object).fillna("").set_index(["dataset", "model", "algorithm", "settings"])
 
 
 def test_cell(runs: Any) -> str:

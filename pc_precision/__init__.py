@@ -14,6 +14,8 @@ from .paper import (
 from .precision import Constant, Decaying, Spiking, nudge
 from .relaxation import Relaxed, relax, relax_dense
 from .results import incomplete, kept, read_store, results, summarise, use_compilation_cache
+from .search import (
+    Search, found_table, importances, load_best, plan_search, plot_search, search, search_settings, space_table)
 from .share import merge_results, pack_results
 from .training import Epoch, Info, Plan, State, evaluate, make_plan, make_step, train
 from .verdicts import CLAIMS, Verdict, judge, verdict_figure, verdict_table
@@ -22,12 +24,13 @@ __version__ = "0.1.0"
 __all__ = [
     "ACTIVATIONS", "ALGORITHMS", "Algorithm", "Block", "Box", "CLAIMS", "Constant", "DATASETS", "Dataset",
     "DatasetInfo", "Decaying", "Dense", "Epoch", "Experiment", "Info", "Layer", "Network", "Plan", "Readout",
-    "Relaxed", "Spiking", "Split", "State", "Verdict", "accuracy_table", "acting_covariance", "augment",
+    "Relaxed", "Search", "Spiking", "Split", "State", "Verdict", "accuracy_table", "acting_covariance", "augment",
     "backprop_loss", "caption", "check_parameters", "costs", "depth_figure", "energy", "energy_figure",
     "energy_loss", "errors", "evaluate", "feedforward", "flops", "flow_chart", "forward_update_loss",
-    "freezing_figure", "front_steps", "grid", "imbalance", "imbalance_table", "incomplete", "judge", "kept",
-    "larger_scale", "layer_energies", "load", "make_plan", "make_step", "merge_results", "mlp", "next_profile",
-    "normalise", "nudge", "nudging_figure", "pack_results", "parameter_count", "predictions", "prepare",
-    "published", "read_store", "relax", "relax_dense", "results", "save_figure", "save_table", "shares",
+    "found_table", "freezing_figure", "front_steps", "grid", "imbalance", "imbalance_table", "importances",
+    "incomplete", "judge", "kept", "larger_scale", "layer_energies", "load", "load_best", "make_plan", "make_step",
+    "merge_results", "mlp", "next_profile", "normalise", "nudge", "nudging_figure", "pack_results",
+    "parameter_count", "plan_search", "plot_search", "predictions", "prepare", "published", "read_store", "relax",
+    "relax_dense", "results", "save_figure", "save_table", "search", "search_settings", "shares", "space_table",
     "summarise", "table_map", "timing_grid", "timing_table", "to_markdown", "train", "use_compilation_cache",
     "verdict_figure", "verdict_table", "vgg", "weight_gradient"]

@@ -21,6 +21,9 @@ SMALLEST = {
     "fig4": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "PC-CN"], seeds=[0], epochs=1),
     "fig7": dict(profile="smoke", models=["vgg5"], algorithms=["PC"], seeds=[0], epochs=1),
     "verdicts": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "F"], seeds=[0], epochs=1),
+    "table3": dict(profile="smoke", models=["vgg5"]),
+    "table4": dict(profile="smoke", datasets=["digits"]),
+    "table5": dict(profile="smoke", models=["mlp-8"], algorithms=["S+F"], trials=2, epochs=1, seeds=[0]),
     "numerics": dict(profile="smoke", depths=[3], epochs=1),
 }
 LIBRARY = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if NUMBERED.match(path.name))

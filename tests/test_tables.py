@@ -1,0 +1,103 @@
+"Tables 3 and 4: counts against closed forms, constants against images whose moments are known."
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import papermill
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def table3(tmp_path_factory):
+    "The folder that the notebook of Table 3 writes, for full nets on CIFAR-10 and digits."
+    folder = tmp_path_factory.mktemp("table3")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        papermill.execute_notebook(ROOT / "nbs" / "table3.ipynb", folder / "done.ipynb", kernel_name="python3", progress_bar=False,
+                                   cwd=folder, parameters=dict(out_dir=str(folder), datasets=["cifar10", "digits"]))
+    return folder
+
+
+def convolutions(channels: list[int]) -> int:
+    "Weights and biases of a chain of 3x3 convolutions through these channels."
+    return sum(9 * a * b + b for a, b in zip(channels, channels[1:]))
+
+
+# after the convolutions VGG5 and VGG7 have one pixel, VGG10 32 / 2^4 = 2 x 2, VGG15 32 / 2^5 = 1
+CLOSED = {
+    "VGG5": lambda c: convolutions([c, 128, 256, 512, 512]) + 512 * 10 + 10,
+    "VGG7": lambda c: convolutions([c, 128, 128, 256, 256, 512, 512]) + 512 * 10 + 10,
+    "VGG10": lambda c: convolutions([c, 64] + [128] * 3 + [256] * 4 + [512]) + 4 * 512 * 10 + 10,
+    "VGG15": lambda c: convolutions([c, 64, 64, 128, 128] + [256] * 3 + [512] * 6) + 512 * 4096 + 4096 + 4096 * 10 + 10}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLOSED)
+def test_parameters_are_the_closed_form(table3, name):
+    cost = pd.read_csv(table3 / "table3_cost.csv").set_index(["data set", "network"])
+    assert cost.loc[("cifar10", name), "parameters"] == CLOSED[name](3)
+    assert cost.loc[("digits", name), "parameters"] == CLOSED[name](1)
+    layers = pd.read_csv(table3 / "table3_layers.csv")
+    assert layers[layers.network == name].parameters.sum() == CLOSED[name](3)
+
+
+@pytest.mark.slow
+def test_operations_of_vgg5_are_the_closed_form(table3):
+    F = [2 * 9 * a * b * n * n for a, b, n in ((3, 128, 32), (128, 256, 16), (256, 512, 8), (512, 512, 2))] + [2 * 512 * 10]
+    layers = pd.read_csv(table3 / "table3_layers.csv")
+    assert layers[layers.network == "VGG5"].MFLOP.to_numpy() == pytest.approx(np.array(F) / 1e6, abs=5e-4)
+    cost = pd.read_csv(table3 / "table3_cost.csv").set_index(["data set", "network"]).loc[("cifar10", "VGG5")]
+    assert cost["forward"] == pytest.approx(sum(F) / 1e9, abs=5e-5)
+    assert cost["BP"] == pytest.approx((3 * sum(F) - F[0]) / 1e9, abs=5e-5), "forward, weights, activities; none for the input"
+    assert cost["BP"] < cost["S+F"] < cost["PC"] < cost["PC, dense"]
+
+
+@pytest.mark.slow
+def test_architectures_are_the_papers(table3):
+    table = pd.read_csv(table3 / "table3.csv", index_col=0)
+    assert table.loc["channels", "VGG7"] == "[128, 128, 256, 256, 512, 512]" and table.loc["paddings", "VGG7"] == "[1, 1, 1, 0, 1, 0]"
+    assert table.loc["paddings", "VGG5"] == "[1, 1, 1, 0]" and table.loc["strides", "VGG5"] == "[1, 1, 1, 1]"
+    assert table.loc["linear layers"].astype(int).tolist() == [1, 1, 1, 2] and table.loc["layers L"].astype(int).tolist() == [5, 7, 10, 15]
+    assert table.loc["kernels", "VGG15"] == str([3] * 13)
+
+
+# Table 4
+
+@pytest.fixture(scope="module")
+def moments():
+    "The function that the notebook of Table 4 defines, out of its own cell."
+    cells = nbformat.read(ROOT / "nbs" / "table4.ipynb", 4).cells
+    [source] = [cell.source for cell in cells if "def moments" in cell.source]
+    names = {"np": np}
+    exec(source, names)
+    return names["moments"]
+
+
+def test_moments_of_half_black_half_white(moments):
+    images = np.zeros((6, 4, 4, 2), np.uint8)
+    images[::2, ..., 0] = 255                                # channel 0: whole images black or white
+    images[:, :2, :, 1] = 255                                # channel 1: every image half and half
+    mean, pixels, within = moments(images)
+    assert mean == pytest.approx([0.5, 0.5]) and pixels == pytest.approx([0.5, 0.5])
+    assert within == pytest.approx([0, np.sqrt(0.25 * 16 / 15)])
+
+
+def test_moments_of_uniform_noise_around_moving_means(moments):
+    rng = np.random.default_rng(0)
+    centre = rng.choice([64, 192], (4000, 1, 1, 1))
+    images = (centre + rng.integers(-20, 21, (4000, 8, 8, 1))).astype(np.uint8)
+    noise, between = np.sqrt((41 ** 2 - 1) / 12) / 255, 64 / 255         # deviations of -20..20 and of the centres
+    mean, pixels, within = moments(images)
+    assert mean == pytest.approx([128 / 255], abs=0.01)
+    assert pixels == pytest.approx([np.hypot(noise, between)], abs=0.001) and within == pytest.approx([noise], abs=0.001)
+
+
+@pytest.mark.slow
+def test_a_wrong_constant_stops_the_notebook(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with pytest.raises(papermill.PapermillExecutionError, match="of digits is off by"):
+        papermill.execute_notebook(ROOT / "nbs" / "table4.ipynb", tmp_path / "done.ipynb", kernel_name="python3", progress_bar=False,
+                                   cwd=tmp_path, parameters=dict(out_dir=str(tmp_path), datasets=["digits"], tolerance=1e-7))

@@ -21,7 +21,7 @@ PROFILES: dict[str, dict] = {
     "smoke": dict(datasets=["digits"], seeds=[0, 1], epochs=3, settings=dict(width=1 / 16, schedule_epochs=3, batch_size=32)),
     "laptop": dict(datasets=["cifar10"], seeds=[0], epochs=10, settings=dict(
         width=1 / 8, schedule_epochs=10, limit=10000, batch_size=64, learning_rate=3e-3),
-        tuned={"PC": dict(x_step=0.1, momentum=0.0), "F": dict(x_step=0.3, momentum=0.0), "S+F": dict(x_step=0.01)}),
+        tuned={"S+F": dict(x_step=0.003)}),
     "paper": dict(datasets=["cifar10", "cifar100"], seeds=[0, 1, 2, 3, 4], epochs=50, settings=dict(select="test"))}
 
 # %% ../nbs/11_paper.ipynb #397ae834

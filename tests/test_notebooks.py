@@ -12,6 +12,10 @@ NUMBERED = re.compile(r"\d\d_")
 # The smallest settings of each figure and table notebook.
 SMALLEST = {
     "table1": dict(profile="smoke", models=["vgg5"], algorithms=["BP", "S+F"], seeds=[0], epochs=1),
+    "fig1": dict(profile="smoke", layers=3, T=4),
+    "fig2": dict(profile="smoke", algorithms=["BP", "S+F"], epochs=1),
+    "fig5": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "S+F"], epochs=1),
+    "fig6": dict(profile="smoke", models=["vgg5"], algorithms=["F", "D+F"], epochs=1, x_steps=[0.1]),
     "numerics": dict(profile="smoke", depths=[3], epochs=1),
 }
 LIBRARY = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if NUMBERED.match(path.name))

@@ -1,0 +1,212 @@
+"""What a figure shows is what it was given: fronts against closed forms, shares that sum to one, data read back from axes."""
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+from pc_precision import figures  # noqa: E402
+from pc_precision.figures import FLOOR, Box, acting_covariance, energy_figure, flow_chart, front_steps, imbalance, shares  # noqa: E402
+
+TABLE = np.arange(1.0, 13.0).reshape(4, 3)             # T = 4 steps (rows), L = 3 layers (columns)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def axis():
+    return figures.page_figure()[1][0, 0]
+
+
+# The front and the tables
+
+@pytest.mark.parametrize("L", [2, 3, 10])
+def test_the_front_travels_a_layer_a_step_and_activities_move_one_step_before_errors(L):
+    for l in range(1, L + 1):
+        assert front_steps(L)[l - 1] == L - l
+        if l < L:
+            assert front_steps(L, "activity")[l - 1] == L - 1 - l
+    assert np.isnan(front_steps(L, "activity")[-1]), "the output is clamped"
+
+
+def test_the_energy_reading_acts_as_the_table_says_and_activity_takes_the_layer_above():
+    assert np.array_equal(acting_covariance(TABLE), TABLE)
+    expected = [[2, 3, np.nan], [5, 6, np.nan], [8, 9, np.nan], [11, 12, np.nan]]
+    assert np.array_equal(acting_covariance(TABLE, "activity"), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("function", [lambda: front_steps(3, "actvity"), lambda: acting_covariance(TABLE, "actvity")])
+def test_a_misspelt_reading_stops_with_the_right_one(function):
+    with pytest.raises(ValueError, match="'activity'"):
+        function()
+
+
+def test_the_heat_map_holds_the_table_with_layer_one_at_the_bottom():
+    ax = axis()
+    image = figures.table_map(ax, TABLE, front_steps(3), (1, 12), "a title")
+    assert np.array_equal(image.get_array(), TABLE.T) and image.norm.vmin == 1 and image.norm.vmax == 12
+    assert image.norm(12.0 ** 0.5) == pytest.approx(0.5), "logarithmic"
+    assert ax.get_ylim() == (-0.5, 2.5), "row 0, layer 1, below"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "2", "3"]
+    written = {(round(t.get_position()[0]), round(t.get_position()[1])): t.get_text() for t in ax.texts}
+    assert written == {(t, l): f"{TABLE[t, l]:.0f}" for t in range(4) for l in range(3)}
+
+
+def test_the_front_is_drawn_on_the_left_edge_of_the_cell_it_reaches():
+    ax = axis()
+    figures.table_map(ax, TABLE, front_steps(3), (1, 12))
+    [front] = ax.lines
+    for l in (1, 2, 3):                                 # row l - 1 has its centre at y = l - 1, step t spans t +- 0.5
+        xs = front.get_xdata()[2 * (l - 1):2 * l]
+        assert np.array_equal(xs, [3 - l - 0.5] * 2)
+    paler = {patch.get_y() + 0.5: patch.get_width() for patch in ax.patches}
+    assert paler == {0: 2, 1: 1, 2: 0}
+
+
+def test_infinite_and_absent_cells_carry_no_colour():
+    ax = axis()
+    table = np.array([[1.0, np.inf, np.nan]])
+    image = figures.table_map(ax, table, [0, 0, np.nan], (1, 10))
+    assert np.array_equal(np.ma.getmaskarray(image.get_array())[:, 0], [False, True, True])
+    assert [t.get_text() for t in ax.texts] == ["1", "∞", "–"]
+
+
+@pytest.mark.parametrize("T", [1, 2])
+def test_a_front_that_never_arrives_ends_at_the_last_step(T):
+    ax = axis()
+    figures.table_map(ax, TABLE[:T], front_steps(3), (1, 12))
+    assert max(ax.lines[0].get_xdata()) == T - 0.5
+
+
+@pytest.mark.parametrize("value, text", [(0.1, "0.1"), (1.0, "1"), (1.5820, "1.6"), (638.4, "638"), (2e6, "2e6"), (1e-4, "1e-4"),
+                                         (np.inf, "∞"), (np.nan, "–"), (99999.0, "99999")])
+def test_numbers_of_cells_are_short(value, text):
+    assert figures.as_cell(value) == text and len(text) <= 5
+
+
+# Energies
+
+ENERGIES = np.array([[1e-6, 1e-3, 1.0], [2e-6, 4e-3, 0.5]])
+
+
+def test_shares_sum_to_one_and_keep_ratios():
+    part = shares(ENERGIES)
+    assert np.allclose(part.sum(-1), 1) and np.allclose(part[:, 1] / part[:, 0], ENERGIES[:, 1] / ENERGIES[:, 0])
+    assert np.array_equal(shares([0.0, 3.0, 1.0]), [0, 0.75, 0.25])
+
+
+@pytest.mark.parametrize("lost", [[0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]])
+def test_no_energy_or_no_number_has_no_shares(lost):
+    assert np.isnan(shares(lost)).all()
+
+
+def test_energy_lines_show_every_layer_over_epochs_on_a_logarithmic_axis():
+    ax = axis()
+    figures.energy_lines(ax, ENERGIES)
+    shown = [line for line in ax.lines if line.get_marker() == "o"]
+    assert ax.get_yscale() == "log" and np.array_equal([line.get_ydata() for line in shown], ENERGIES.T)
+    assert all(np.array_equal(line.get_xdata(), [1, 2]) for line in shown)
+
+
+def test_what_is_below_the_floor_is_drawn_on_it_and_marked():
+    ax = axis()
+    figures.energy_lines(ax, [[0.0, 1.0], [1e-3, 1.0], [FLOOR / 2, np.nan]])
+    first, marks, second, none = ax.lines
+    assert np.array_equal(first.get_ydata(), [FLOOR, 1e-3, FLOOR])
+    assert np.array_equal(marks.get_xdata(), [1, 3]) and np.array_equal(marks.get_ydata(), [FLOOR, FLOOR])
+    assert np.isnan(second.get_ydata()[2]) and len(none.get_xdata()) == 0, "what has no number is not a small energy"
+
+
+def test_stacked_bars_are_the_shares_in_per_cent_layer_one_below():
+    ax = axis()
+    figures.share_bars(ax, ENERGIES)
+    bars = np.array([[bar.get_y(), bar.get_height()] for bar in ax.patches]).reshape(3, 2, 2)
+    assert np.allclose(bars[:, :, 1], 100 * shares(ENERGIES).T)
+    assert np.allclose(bars[0, :, 0], 0) and np.allclose(bars[1:, :, 0], np.cumsum(bars[:-1, :, 1], 0))
+
+
+@pytest.mark.parametrize("L", [1, 5, 15])
+def test_layers_are_told_apart_by_lightness_alone(L):
+    lightness = [np.dot(colour[:3], [0.2126, 0.7152, 0.0722]) for colour in figures.layer_colours(L)]
+    assert len(lightness) == L and (np.diff(lightness) > 0.01).all()
+
+
+# From rows to figures
+
+def run(algorithm="PC", energies=ENERGIES, outcome="finished", **settings):
+    """Rows of a run as `results` gives them."""
+    rows = [(e, "train", "energy", l, value) for e, row in enumerate(energies, 1) for l, value in enumerate(row, 1)]
+    rows += [(e, split, metric, None, base + e / 10) for e in range(1, len(energies) + 1)
+             for split, metric, base in [("train", "loss", 0.1), ("test", "loss", 0.2), ("train", "top1", 0.3), ("test", "top1", 0.4)]]
+    about = dict(key=algorithm, dataset="digits", model="vgg5", batch_norm="none", algorithm=algorithm, seed=0, x_step=0.1, width=1.0)
+    return pd.DataFrame(rows, columns=["epoch", "split", "metric", "layer", "value"]).assign(outcome=outcome, **about | settings)
+
+
+def test_the_figure_holds_the_rows_it_was_given():
+    fig = energy_figure(pd.concat([run("PC"), run("S+F", 2 * ENERGIES)]))
+    axes = np.array(fig.axes[:8]).reshape(4, 2)
+    assert [ax.get_title() for ax in axes[0]] == ["PC", "S+F"]
+    lines = [line for line in axes[0, 1].lines if line.get_marker() == "o"]
+    assert np.array_equal([line.get_ydata() for line in lines], 2 * ENERGIES.T)
+    loss, accuracy = ({line.get_label(): list(line.get_ydata()) for line in ax.lines} for ax in axes[2:, 0])
+    assert loss == {"train": pytest.approx([0.2, 0.3]), "test": pytest.approx([0.3, 0.4])}
+    assert accuracy == {"train": pytest.approx([40, 50]), "test": pytest.approx([50, 60])}
+    assert axes[0, 0].get_ylim() == axes[0, 1].get_ylim(), "panels of a row share their axis"
+
+
+def test_a_diverged_run_is_called_so():
+    fig = energy_figure(run(energies=[[1.0, 2.0], [np.nan, np.nan]], outcome="diverged"))
+    assert fig.axes[0].get_title() == "PC (diverged)"
+    assert np.isnan(imbalance(run(energies=[[1.0, 2.0], [np.nan, np.nan]])).decades[0])
+
+
+def test_networks_of_two_depths_are_refused():
+    with pytest.raises(ValueError, match="one depth"):
+        energy_figure(pd.concat([run("PC"), run("S+F", ENERGIES[:, :2])]))
+    with pytest.raises(ValueError, match="of one run"):
+        figures.energies_of(pd.concat([run("PC"), run("S+F")]))
+
+
+def test_imbalance_counts_decades_and_shares_of_the_last_epoch():
+    [row] = imbalance(run()).to_dict("records")
+    assert row["decades"] == pytest.approx(np.log10(0.5 / 2e-6)) and row["epochs"] == 2
+    total = 0.5 + 4e-3 + 2e-6
+    assert (row["first"], row["last"]) == (pytest.approx(2e-6 / total), pytest.approx(0.5 / total))
+    assert (row["train"], row["test"]) == (pytest.approx(0.5), pytest.approx(0.6))
+
+
+def test_a_first_layer_without_energy_is_infinitely_far():
+    assert imbalance(run(energies=[[0.0, 1.0]])).decades[0] == np.inf
+    assert figures.imbalance_table(run(energies=[[0.0, 1.0]])).iloc[0]["decades between layer L and 1"] == "inf"
+
+
+# Drawing
+
+def test_a_flow_chart_has_its_boxes_where_they_were_put():
+    fig = flow_chart({"a": Box(0.5, 0.2, 1, 0.4, "A"), "b": Box(3, 0.2, 2, 0.4, "B")}, [("a.right", "b.left", "then")], 1.0)
+    ax = fig.axes[0]
+    assert {"A", "B", "then"} <= {text.get_text() for text in ax.texts}
+    [arrow] = [text for text in ax.texts if hasattr(text, "arrow_patch") and text.arrow_patch]
+    assert (arrow.xyann, arrow.xy) == ((1.5, pytest.approx(0.4)), (3, pytest.approx(0.4)))
+
+
+def test_figures_leave_a_notebook_showing_figures(monkeypatch):
+    """A notebook's backend turns interactive mode on in the first figure; without it later figures stay unseen."""
+    real = plt.subplots
+
+    def first_figure(*args, **kwargs):
+        plt.ion()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(plt, "subplots", first_figure)
+    try:
+        figures.page_figure()
+        assert plt.isinteractive()
+    finally:
+        plt.ioff()

@@ -7,8 +7,8 @@ __all__ = ['PACKAGES', 'SCHEMA', 'OUTCOMES', 'COLUMNS', 'ABOUT', 'CELL', 'root',
            'peak_memory', 'provenance', 'epoch_rows', 'run_path', 'write_whole', 'put', 'checksum', 'is_row', 'is_run',
            'read_run', 'not_json', 'parse_run', 'stored', 'parameters_digest', 'add_session', 'as_settings', 'never',
            'run', 'as_result', 'run_text', 'Progress', 'take', 'take_plainly', 'locked', 'check_store', 'keep_result',
-           'run_missing', 'sweep', 'loader', 'results', 'read_store', 'read_runs', 'same_result', 'kept', 'devices',
-           'to_frame', 'use_compilation_cache', 'scores', 'summarise', 'missing_frame', 'incomplete']
+           'run_missing', 'sweep', 'loader', 'distinct', 'results', 'read_store', 'read_runs', 'same_result', 'kept',
+           'devices', 'to_frame', 'use_compilation_cache', 'scores', 'summarise', 'missing_frame', 'incomplete']
 
 # %% ../nbs/08_results.ipynb #c8678159
 import contextlib
@@ -419,6 +419,14 @@ def loader(data_dir: Any) -> Callable[[Experiment], Any]:
     return data
 
 # %% ../nbs/08_results.ipynb #5f68ecf2
+def distinct(experiments: Iterable[Experiment]) -> list[Experiment]:
+    "Experiments without those that come to the same run as an earlier one: the first of each key."
+    found: dict[str, Experiment] = {}
+    for exp in experiments:
+        found.setdefault(exp.key, exp)
+    return list(found.values())
+
+
 def results(experiments: Iterable[Experiment], store: Any = "results", data_dir: Any = None, progress: bool = True,
             checkpoint_every: float = 5.0) -> Any:
     """Train what `store` lacks of `experiments`; all of them as a tidy DataFrame, a row per number.
@@ -428,7 +436,7 @@ def results(experiments: Iterable[Experiment], store: Any = "results", data_dir:
     last checkpoint, written at the end of an epoch if the last one is `checkpoint_every` seconds old. Raises ValueError for a
     broken file, OSError for a store that cannot be written.
     """
-    experiments, store = list(dict.fromkeys(experiments)), pathlib.Path(store)
+    experiments, store = distinct(experiments), pathlib.Path(store)
     missing = [exp for exp in experiments if stored(exp, store) is None]
     if missing:
         check_store(store)
@@ -468,7 +476,7 @@ def same_result(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 def kept(experiments: Iterable[Experiment], store: Any = "results") -> Any:
     "Those of `experiments` that the store holds, as `results` would return them; trains nothing."
-    runs = [stored(exp, store) for exp in dict.fromkeys(experiments)]
+    runs = [stored(exp, store) for exp in distinct(experiments)]
     return to_frame([run for run in runs if run is not None])
 
 # %% ../nbs/08_results.ipynb #c88b1c5e
@@ -546,7 +554,7 @@ def summarise(frame: Any, by: Iterable[str] = CELL, metric: str = "top1", of: It
 def missing_frame(experiments: Iterable[Experiment], there: set[str]) -> Any:
     "One row an experiment: its settings as `to_frame` names them, and whether its key is not among those `there`."
     import pandas as pd
-    rows = [asdict(resolve(exp)) | {"lacking": int(exp.key not in there), "key": exp.key} for exp in dict.fromkeys(experiments)]
+    rows = [asdict(resolve(exp)) | {"lacking": int(exp.key not in there), "key": exp.key} for exp in distinct(experiments)]
     frame = pd.DataFrame(rows, columns=[*(f.name for f in fields(Experiment)), "lacking", "key"])
     return frame.assign(batch_norm=frame.batch_norm.fillna("none"))
 
@@ -557,7 +565,7 @@ def incomplete(experiments: Iterable[Experiment], store: Any = "results", by: It
     Empty if nothing is missing; trains nothing. A run that is under way has a checkpoint and is also missing.
     """
     import pandas as pd
-    experiments, by = list(dict.fromkeys(experiments)), list(by)
+    experiments, by = distinct(experiments), list(by)
     keys = {exp.key for exp in experiments if stored(exp, store) is not None}
     begun = {exp.key for exp in experiments if (pathlib.Path(store) / ".checkpoints" / exp.key).is_dir()} - keys
     rows = []

@@ -160,3 +160,11 @@ def test_kept_is_what_results_returns_and_trains_nothing(tmp_path):
     expected = results([there], tmp_path, progress=False)
     assert kept([lacking, there], tmp_path).equals(expected)
     assert len(kept([lacking], tmp_path)) == 0 and len(list(tmp_path.glob("*.json"))) == 1
+
+
+def test_experiments_that_come_to_the_same_run_stand_in_the_frame_once(tmp_path):
+    same = [Experiment(model="vgg5", width=1 / 64, algorithm="BP", batch_norm=norm, limit=64, batch_size=32, epochs=1)
+            for norm in ("bn", "freeze")]
+    frame = results(same, tmp_path, progress=False)
+    assert frame.key.nunique() == 1 and not frame.duplicated(["epoch", "split", "metric", "layer"]).any()
+    assert kept(same, tmp_path).equals(frame)

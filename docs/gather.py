@@ -50,6 +50,18 @@ are any. Parameters are in the cell with the coloured edge. How we read the pape
 {doc}`/differences`.
 
 """
+TERAFLOPS = 10.0
+COSTS = """\
+All hours are of one device, and at most: a run that stops early needs fewer epochs. Tables share runs, which are trained once, so
+that all of them together cost less than the sum. An empty cell: no such runs.
+
+### Counted, profile `paper`
+
+Multiplications and additions of the products in all layers (with the light cone), of all training images and of the evaluation after each epoch,
+divided by {teraflops:g} TFLOP/s. **That rate is an assumption**, not a measurement: on a device that reaches R TFLOP/s the hours are these times
+{teraflops:g}/R. One published time to compare with: VGG5 on CIFAR-10, S+F with T = 7, in the authors' program took
+about 17 minutes a seed on one A100. If that was 50 epochs of what is counted here, it is {rate:.1f} TFLOP/s."""
+NO_COSTS = "Not measured: `results/` holds no run of this profile. After one run of a kind, `pc-precision status` tells the hours on its device."
 
 
 def sources() -> dict[Path, str]:
@@ -195,11 +207,27 @@ def measured(pages: dict[Path, str]) -> str:
     return "\n\n".join(lowered(text) for text in found) or none
 
 
+def costs() -> str:
+    """GPU hours of every table: counted, and measured where the store holds such runs."""
+    cluster, paper, results, experiment = (importlib.import_module(f"pc_precision.{name}") for name in ("cluster", "paper", "results", "experiment"))
+    table = lambda frame: paper.to_markdown(cluster.shown(frame))
+    runs, wanted = results.read_runs(ROOT / "results").values(), cluster.every_table("paper")
+    anchor = experiment.Experiment(dataset="cifar10", model="vgg5", algorithm="S+F", T=7, select="test")
+    rate = cluster.operations(anchor) / (17 * 60) / 1e12
+    text = COSTS.format(teraflops=TERAFLOPS, rate=rate) + "\n\n" + table(cluster.counted_table(wanted, TERAFLOPS))
+    for profile in paper.PROFILES:
+        found = cluster.measured_tables(cluster.every_table(profile), runs)
+        text += f"\n\n### Measured, profile `{profile}`\n\n" + ("" if found else NO_COSTS)
+        text += "\n\n".join(f"Hours at most on one {device}, from seconds of an epoch with its evaluation and a share of the compilation:\n\n{table(frame)}" for device, frame in found.items())
+    return text
+
+
 def write_pages(pages: dict[Path, str]) -> None:
     """The pages of docs/ that are written by hand."""
     for path in sorted(DOCS.glob("*.md")):
         text = path.read_text(encoding="utf-8")
         text = text if path.name == "equations.md" else relinked(text, path, path.name, pages)
+        text = text.replace("{costs}", costs()) if path.name == "cluster.md" else text
         write(path.name, text + (f"\n{measured(pages)}\n" if path.name == "speed.md" else ""))
 
 

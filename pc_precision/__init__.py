@@ -1,5 +1,6 @@
 "Predictive coding networks with precision schedules, forward updates and BatchNorm Freezing, in JAX."
 
+from .cluster import Cluster
 from .data import DATASETS, Dataset, DatasetInfo, Split, augment, load, normalise, prepare
 from .energy import energy, errors, layer_energies
 from .experiment import ALGORITHMS, Algorithm, Experiment
@@ -15,22 +16,23 @@ from .precision import Constant, Decaying, Spiking, nudge
 from .relaxation import Relaxed, relax, relax_dense
 from .results import incomplete, kept, read_store, results, summarise, use_compilation_cache
 from .search import (
-    Search, found_table, importances, load_best, plan_search, plot_search, search, search_settings, space_table)
+    Search, found_table, importances, load_best, plan_search, plot_history, plot_importances, plot_search, search,
+    search_settings, space_table)
 from .share import merge_results, pack_results
 from .training import Epoch, Info, Plan, State, evaluate, make_plan, make_step, train
 from .verdicts import CLAIMS, Verdict, judge, verdict_figure, verdict_table
 
 __version__ = "0.1.0"
 __all__ = [
-    "ACTIVATIONS", "ALGORITHMS", "Algorithm", "Block", "Box", "CLAIMS", "Constant", "DATASETS", "Dataset",
-    "DatasetInfo", "Decaying", "Dense", "Epoch", "Experiment", "Info", "Layer", "Network", "Plan", "Readout",
-    "Relaxed", "Search", "Spiking", "Split", "State", "Verdict", "accuracy_table", "acting_covariance", "augment",
-    "backprop_loss", "caption", "check_parameters", "costs", "depth_figure", "energy", "energy_figure",
+    "ACTIVATIONS", "ALGORITHMS", "Algorithm", "Block", "Box", "CLAIMS", "Cluster", "Constant", "DATASETS",
+    "Dataset", "DatasetInfo", "Decaying", "Dense", "Epoch", "Experiment", "Info", "Layer", "Network", "Plan",
+    "Readout", "Relaxed", "Search", "Spiking", "Split", "State", "Verdict", "accuracy_table", "acting_covariance",
+    "augment", "backprop_loss", "caption", "check_parameters", "costs", "depth_figure", "energy", "energy_figure",
     "energy_loss", "errors", "evaluate", "feedforward", "flops", "flow_chart", "forward_update_loss",
     "found_table", "freezing_figure", "front_steps", "grid", "imbalance", "imbalance_table", "importances",
     "incomplete", "judge", "kept", "larger_scale", "layer_energies", "load", "load_best", "make_plan", "make_step",
     "merge_results", "mlp", "next_profile", "normalise", "nudge", "nudging_figure", "pack_results",
-    "parameter_count", "plan_search", "plot_search", "predictions", "prepare", "published", "read_store", "relax",
-    "relax_dense", "results", "save_figure", "save_table", "search", "search_settings", "shares", "space_table",
-    "summarise", "table_map", "timing_grid", "timing_table", "to_markdown", "train", "use_compilation_cache",
-    "verdict_figure", "verdict_table", "vgg", "weight_gradient"]
+    "parameter_count", "plan_search", "plot_history", "plot_importances", "plot_search", "predictions", "prepare",
+    "published", "read_store", "relax", "relax_dense", "results", "save_figure", "save_table", "search",
+    "search_settings", "shares", "space_table", "summarise", "table_map", "timing_grid", "timing_table",
+    "to_markdown", "train", "use_compilation_cache", "verdict_figure", "verdict_table", "vgg", "weight_gradient"]

@@ -34,7 +34,7 @@ import numpy as np
 from .checkpoints import Checkpoints, Saved, latest, record_json, shapes, to_arrays
 from .data import load
 from .experiment import Experiment, resolve
-from .training import Epoch, State, best_epoch, finished, train
+from .training import Epoch, State, best_epoch, devices_for, finished, train
 
 # %% ../nbs/08_results.ipynb #0115afbb
 def root() -> pathlib.Path:
@@ -62,17 +62,19 @@ def commit() -> tuple[str | None, bool | None]:
     return (words[0] if words else None), (words[1] == "dirty" if len(words) > 1 else None)
 
 
-def processor() -> str:
-    "The device that JAX computes on; for a CPU its model and the number of cores this process may use."
-    device = jax.devices()[0]
+def processor(devices: int | None = None) -> str:
+    "The device that JAX computes on and, before it, how many; of a CPU its model and the number of cores JAX may use."
+    device, devices = jax.devices()[0], devices or jax.local_device_count()
+    number = f"{devices} x " if devices > 1 else ""
     if device.platform != "cpu":
-        return device.device_kind
+        return number + device.device_kind
     model = platform.machine()
     if pathlib.Path("/proc/cpuinfo").exists():
         found = re.search(r"model name\s*:\s*(.+)", pathlib.Path("/proc/cpuinfo").read_text())
         model = found[1] if found else model
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{model}, {cores} cores"
+    cores = min(cores, int(os.environ.get("NPROC") or cores))             # NPROC: JAX's threads
+    return f"{number}{model}, {cores} cores"
 
 # %% ../nbs/08_results.ipynb #d30085bb
 PACKAGES = ("pc_precision", "jax", "jaxlib", "flax", "optax", "numpy")
@@ -98,10 +100,10 @@ def peak_memory() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def provenance() -> dict[str, Any]:
-    "Device, platform, versions, commit, dirty flag and date of this process."
+def provenance(devices: int | None = None) -> dict[str, Any]:
+    "Device, number of devices (None: all local ones), platform, versions, commit, dirty flag and date of this process."
     number, dirty = commit()
-    return {"device": processor(), "platform": jax.default_backend(), "python": platform.python_version(),
+    return {"device": processor(devices), "devices": devices or jax.local_device_count(), "platform": jax.default_backend(), "python": platform.python_version(),
             "versions": {package: version(package) for package in PACKAGES}, "commit": number, "dirty": dirty,
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
 
@@ -244,7 +246,7 @@ def run(exp: Experiment, data: Any, progress: Callable[[Epoch], None] = lambda r
     stop(exp, seconds of the last epoch) is asked after each epoch; True keeps the epoch and ends the run as "interrupted".
     """
     saved = latest(checkpoints.folder, exp.key, shapes(exp, data.info)) if checkpoints else Saved()
-    about, records, state = provenance(), list(saved.records), saved.state
+    about, records, state = provenance(devices_for(exp.batch_size)), list(saved.records), saved.state
     first, began = len(records) + 1, time.perf_counter()
     head = {"schema": SCHEMA, "key": exp.key, "experiment": as_settings(exp)}
     sessions = lambda: add_session(saved.sessions, about, (first, len(records)), time.perf_counter() - began)

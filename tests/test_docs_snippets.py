@@ -1,11 +1,14 @@
 """What the written pages tell a person to type works as it stands: Python blocks run, commands and options exist."""
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pc_precision import cli
+from pc_precision.queue import as_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -48,6 +51,34 @@ def test_every_command_line_parses():
     given = [dict(context.params)["name"] for context in
              (cli.main.commands["run"].make_context("run", words[1:]) for words in called if words[0] == "run")]
     assert set(given) <= set(cli.notebooks())
+
+
+STUB = '#!/bin/sh\nprintf "%s\\n" "$@"\n'
+
+
+def test_the_slurm_script_runs_a_command_that_parses(tmp_path):
+    """With an `srun` that runs its words, and a `pc-precision` that prints them."""
+    [script] = [text for _, text in blocks(ROOT / "docs" / "cluster.md", "bash") if text.startswith("#!")]
+    for name, text in {"srun": '#!/bin/sh\nexec "$@"\n', "pc-precision": STUB, ".venv/bin/activate": "", "job.sh": script}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_ARRAY_TASK_ID": "7"}
+    done = subprocess.run(["bash", tmp_path / "job.sh"], env=environment, capture_output=True, text=True)
+    command, *options = done.stdout.split()
+    given = cli.main.commands[command].make_context(command, options).params
+    assert done.returncode == 0 and given["out"] == "out/7" and as_seconds(given["time_limit"]) == 13800
+    limits = dict(re.findall(r"^#SBATCH --(time|signal)=(\S+)", script, re.MULTILINE))
+    hours, minutes, seconds = map(int, limits["time"].split(":"))
+    assert as_seconds(given["time_limit"]) + 300 <= 3600 * hours + 60 * minutes + seconds, "the queue stops by itself"
+    assert limits["signal"].startswith("TERM@"), "which the queue understands"
+
+
+def test_shell_blocks_are_shell():
+    for page in PAGES:
+        for line, text in blocks(page, "bash") + blocks(page, "sh"):
+            done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True)
+            assert done.returncode == 0, f"{page.name}, line {line}: {done.stderr}"
 
 
 def test_every_make_target_is_in_the_makefile():

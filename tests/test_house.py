@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(path for path in (ROOT / "nbs").glob("*.ipynb") if path.name != "index.ipynb")
 LIBRARY = [path for path in NOTEBOOKS if re.match(r"\d\d_", path.name)]
 PAPER = [path for path in NOTEBOOKS if path not in LIBRARY]
-HEAVY = ["tensorflow_datasets", "papermill", "matplotlib", "pandas", "tqdm", "PIL", "filelock", "orbax", "optuna"]
+HEAVY = ["tensorflow_datasets", "papermill", "matplotlib", "pandas", "tqdm", "PIL", "filelock", "orbax", "optuna", "ray"]
 
 
 def name(path: Path) -> str:

@@ -1,0 +1,360 @@
+"""Runs on a real Ray cluster of several processes: workers and nodes die, the driver dies, and the store ends as if nothing had happened."""
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import pc_precision as pc
+from helpers_core import says
+from pc_precision import cluster as c
+from pc_precision.experiment import resolve
+from pc_precision.queue import Limit, cost, work
+from pc_precision.results import locked, read_run, run_path, same_result
+
+ROOT = Path(__file__).resolve().parent.parent
+EXPS = [pc.Experiment(model="mlp-16", algorithm=a, limit=400, batch_size=16, epochs=20, schedule_epochs=20, patience=None, augment=False, seed=seed)
+        for seed in (0, 1) for a in ("S+F", "BP", "PC")]
+WRONG = replace(EXPS[0], limit=8)                            # does not fill a batch
+MARK = "PC_PRECISION_TEST_CLUSTER"
+
+
+# The real cluster
+
+def marked(title: str) -> list[int]:
+    """Processes of this cluster that call themselves `title`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if title in (path / "cmdline").read_text() and f"{MARK}={os.getpid()}" in (path / "environ").read_text():
+                found.append(int(path.name))
+        except OSError:
+            pass
+    return found
+
+
+def patiently(start, attempts: int = 4):
+    """What `start` makes of a node's settings. Ray gives its agents 15 s, which a busy machine may not have; ports that are given save one wait."""
+    names = ["metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port", "metrics_export_port"]
+    for attempt in range(attempts):
+        sockets = [socket.create_server(("", 0)) for _ in names]
+        ports = {name: free.getsockname()[1] for name, free in zip(names, sockets)}
+        for free in sockets:
+            free.close()
+        try:
+            return start(dict(object_store_memory=80_000_000, include_log_monitor=False, no_monitor=True) | ports)
+        except Exception as error:                           # Ray raises plain ones
+            if attempt + 1 == attempts or "timed out during startup" not in str(error):
+                raise
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A head without cores and two nodes of one core each: a dozen processes, no dashboard, nothing reported."""
+    from ray.cluster_utils import Cluster
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {MARK: os.getpid(), "PYTHONPATH": ROOT, "RAY_USAGE_STATS_ENABLED": 0, "RAY_memory_monitor_refresh_ms": 0,
+                            "RAY_health_check_period_ms": 1000}.items():
+            patch.setenv(name, str(value))
+        cluster = patiently(lambda more: Cluster(initialize_head=True, head_node_args=dict(num_cpus=0, include_dashboard=False, **more)))
+        for _ in range(2):
+            patiently(lambda more: cluster.add_node(num_cpus=1, **more))
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """The store of the same experiments, trained here one after the other."""
+    store = tmp_path_factory.mktemp("alone")
+    assert len(work(EXPS, store, say=lambda line: None).done) == len(EXPS)
+    return store
+
+
+def wait_for(condition, seconds: float = 240.0):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.05)
+    return found
+
+
+def has_whole_checkpoint(store: Path) -> bool:
+    """Whether a run that has no result yet has a checkpoint."""
+    done = {path.stem.rsplit("_", 1)[-1] for path in store.glob("*.json")}
+    return any(path.name.isdigit() and int(path.name) >= 2 and path.parent.name not in done for path in store.glob(".checkpoints/*/*"))
+
+
+def at_work(store: Path) -> int | None:
+    """The process that trains a run of which there is a checkpoint: it holds the lock."""
+    for folder in store.glob(".checkpoints/*"):
+        if any(path.name.isdigit() and int(path.name) >= 2 for path in folder.iterdir()):
+            for pid in marked("ray::train_here"):
+                try:
+                    if any(os.readlink(fd).endswith(f"{folder.name}.lock") for fd in Path(f"/proc/{pid}/fd").iterdir()):
+                        return pid
+                except OSError:
+                    pass
+
+
+def check_whole(store: Path, alone: Path) -> None:
+    """Each run is there once, its rows are those of the local run to the last bit, and nothing else is left."""
+    assert {path.name for path in store.glob("*.json")} == {run_path(exp, alone).name for exp in EXPS}
+    for exp in EXPS:
+        here, there = read_run(run_path(exp, store)), read_run(run_path(exp, alone))
+        assert same_result(here, there) and here["parameters"] == there["parameters"], exp
+        ends = [session["epochs"] for session in here["sessions"]]
+        assert ends[0][0] == 1 and ends[-1][1] == exp.epochs and all(b[0] <= a[1] + 1 for a, b in zip(ends, ends[1:]))
+    assert list(store.glob(".checkpoints/*")) == [] and list(store.glob(".partial-*")) == []
+
+
+@pytest.mark.slow
+def test_a_worker_and_a_node_killed_in_the_middle_change_nothing(nodes, alone, tmp_path):
+    store, killed, lines = tmp_path / "store", [], []
+
+    def kill() -> None:
+        killed.append(wait_for(lambda: at_work(store)))
+        os.kill(killed[0], signal.SIGKILL)
+        wait_for(lambda: len(list(store.glob("*.json"))) >= 2 and has_whole_checkpoint(store))
+        nodes.remove_node(sorted(nodes.worker_nodes, key=str)[0], allow_graceful=False)
+        killed.append("node")
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    left = c.Cluster(address=nodes.address)([*EXPS, WRONG], store, say=lines.append, every=0.0)
+    killer.join()
+    print(*lines, sep="\n")
+    assert len(killed) == 2 and not Path(f"/proc/{killed[0]}").exists(), "somebody was killed"
+    assert set(left.done) == set(EXPS) and list(left.failed) == [WRONG]
+    assert "do not fill one batch" in left.failed[WRONG] and "\n" not in left.failed[WRONG]
+    check_whole(store, alone)
+    sessions = [len(read_run(run_path(exp, store))["sessions"]) for exp in EXPS]
+    assert sum(sessions) > len(EXPS), "a killed run goes on from its checkpoint"
+    assert "(7 of 7)" in lines[-1] and any("left)" in line for line in lines)
+
+
+DRIVER = """
+import sys
+from pc_precision.cluster import Cluster
+sys.path.insert(0, {tests!r})
+from test_cluster import EXPS
+left = Cluster(address={address!r})(EXPS, {store!r}, every=0.0, say=lambda line: print(line, flush=True))
+print(left)
+"""
+
+
+@pytest.mark.slow
+def test_a_driver_that_died_is_started_again(nodes, alone, tmp_path):
+    store = tmp_path / "store"
+    if len(nodes.worker_nodes) < 2:
+        patiently(lambda more: nodes.add_node(num_cpus=1, **more))
+    code = DRIVER.format(tests=str(ROOT / "tests"), address=nodes.address, store=str(store))
+    driver = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: list(store.glob("*.json")) and has_whole_checkpoint(store))
+    driver.kill()
+    driver.communicate()
+    before = {path.name: path.stat().st_mtime_ns for path in store.glob("*.json")}
+    left = c.Cluster(address=nodes.address)(EXPS, store, every=0.0, say=lambda line: None)
+    assert 0 < len(before) < len(EXPS) and set(left.done) <= set(EXPS) and not left.failed and not left.elsewhere
+    assert {path.name: path.stat().st_mtime_ns for path in store.glob("*.json") if path.name in before} == before, "nothing twice"
+    check_whole(store, alone)
+
+
+@pytest.mark.slow
+def test_a_time_limit_and_a_node_without_what_a_run_needs(nodes, tmp_path):
+    engine = c.Cluster(address=nodes.address)
+    left = engine(EXPS[:2], tmp_path, limit=Limit(0.0), say=lambda line: None)
+    assert set(left.to_do) == set(EXPS[:2]) and not left.done and not list(tmp_path.glob("*.json"))
+    with says("no node has the 2 GPUs and 1 cores", "0 GPUs and 1 cores"):
+        c.Cluster(gpus=2, address=nodes.address)(EXPS[:1], tmp_path, say=lambda line: None)
+
+
+@pytest.mark.slow
+def test_workers_share_a_search(nodes, tmp_path):
+    plan = pc.Search(replace(EXPS[0], epochs=1), trials=4, startup=2)
+    trials = c.search_on(c.Cluster(address=nodes.address), plan, c.Order(tmp_path))
+    assert list(trials.state).count("COMPLETE") == 4 and pc.load_best(tmp_path / f"{plan.name}.json").model == "mlp-16"
+    assert len(c.search_on(c.Cluster(address=nodes.address), plan, c.Order(tmp_path), workers=1)) == len(trials), "a finished search is over"
+
+
+@pytest.mark.slow
+def test_no_cluster_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    code = ("from pc_precision.cluster import Cluster; import test_cluster\n"
+            "try: Cluster(address='127.0.0.1:1')(test_cluster.EXPS[:1], 'store')\n"
+            "except ConnectionError as error: print('SAID', error)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300,
+                          env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"})
+    assert "SAID no Ray cluster answers at '127.0.0.1:1': run `ray start --head`" in done.stdout, done.stderr
+
+
+# Without a cluster
+
+def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with says('pip install "pc_precision[ray]"'):
+        c.Cluster()(EXPS[:1], tmp_path)
+
+
+def test_what_is_stored_asks_for_no_cluster(alone_store, monkeypatch):
+    monkeypatch.setattr(c, "connected", lambda address: pytest.fail("nothing is missing"))
+    assert c.Cluster()([EXPS[0]], alone_store) == ([], [], [], [], {})
+
+
+def test_what_a_killed_process_left_of_a_stored_run_is_removed(alone_store):
+    left = alone_store / ".checkpoints" / EXPS[0].key / ".partial-1-000019" / "state"
+    left.mkdir(parents=True)
+    for engine in (c.Cluster(), work):
+        left.mkdir(parents=True, exist_ok=True)
+        with locked(alone_store, EXPS[0].key):
+            engine([EXPS[0]], alone_store)
+        assert left.is_dir(), "somebody is at it"
+        engine([EXPS[0]], alone_store)
+        assert not list(alone_store.glob(".checkpoints/*"))
+
+
+@pytest.fixture
+def alone_store(tmp_path) -> Path:
+    exp = EXPS[0]
+    rows = [[epoch, "test", "top1", None, 0.5] for epoch in range(1, 11)]
+    run = {"key": exp.key, "experiment": {n: v for n, v in asdict(resolve(exp)).items() if v is not None}, "outcome": "finished",
+           "seconds": 50.0, "provenance": {"device": "some GPU"}, "rows": rows}
+    run_path(exp, tmp_path).write_text(json.dumps(run))
+    return tmp_path
+
+
+@pytest.mark.parametrize("given, words", [
+    (dict(gpus=1.5), ("gpus", "1.5")), (dict(gpus=-1), ("gpus", "-1")), (dict(cores=0), ("cores", "at least 1")), (dict(retries=-1), ("retries", "-1"))])
+def test_bad_shares_are_refused(given, words):
+    with says(*words):
+        c.Cluster(**given)
+
+
+NODES = [dict(Alive=True, Resources=dict(CPU=8.0, GPU=2.0)), dict(Alive=True, Resources=dict(CPU=32.0)),
+         dict(Alive=False, Resources=dict(CPU=64.0, GPU=8.0))]
+
+
+def test_a_run_gets_one_gpu_where_there_are_any_and_a_dead_node_has_none():
+    assert c.fitted(c.Cluster(), NODES).gpus == 1 and c.fitted(c.Cluster(), NODES[1:]).gpus == 0
+    assert c.fitted(c.Cluster(gpus=0, cores=32), NODES).gpus == 0
+    for wish in (dict(gpus=8), dict(gpus=1, cores=32)):
+        with says("no node has"):
+            c.fitted(c.Cluster(**wish), NODES)
+
+
+def test_as_many_workers_as_fit():
+    assert c.places(c.Cluster(gpus=1.0, cores=4), NODES) == 2 and c.places(c.Cluster(gpus=0.5, cores=3), NODES) == 2
+    assert c.places(c.Cluster(gpus=0.0, cores=8), NODES) == 1 + 4
+
+
+def test_a_worker_keeps_to_its_share():
+    assert c.environment(c.Cluster(gpus=0, cores=3)) == {"JAX_PLATFORMS": "cpu", "NPROC": "3"}
+    assert c.environment(c.Cluster(gpus=1.0)) == {} and c.environment(c.Cluster(gpus=0.5)) == {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.450"}
+
+
+def test_a_worker_that_would_compute_something_else_refuses(tmp_path):
+    for order, words in [(c.Order(tmp_path, gpus=1.0), "JAX on the node sees none"), (c.Order(tmp_path, version="0.0.1"), "the driver 0.0.1")]:
+        answer = c.train_here(EXPS[0], order)
+        assert answer.outcome == "failed" and words in answer.said and not list(tmp_path.glob("*.json"))
+
+
+def test_a_run_of_another_process_is_left_to_it(tmp_path):
+    with locked(tmp_path, EXPS[0].key):
+        assert c.train_here(EXPS[0], c.Order(tmp_path)).outcome == "elsewhere"
+
+
+class Ray:
+    """Ray as the driver sees it: each task is the list of its remaining answers."""
+
+    def __init__(self):
+        self.cancelled = []
+        self.exceptions = SimpleNamespace(TaskCancelledError=KeyError, RayTaskError=TypeError, RayError=OSError)
+
+    def wait(self, tasks, timeout):
+        return tasks[:1], tasks[1:]
+
+    def get(self, task):
+        return task.answer
+
+    def cancel(self, task):
+        self.cancelled.append(task)
+
+
+def fake(answers: dict, patience: float) -> tuple[Ray, c.Driver]:
+    ray = Ray()
+    return ray, c.Driver(ray, lambda exp: SimpleHash(answers[exp].pop(0)), patience)
+
+
+class SimpleHash:
+    def __init__(self, outcome):
+        self.answer = c.Answer(outcome)
+
+
+def test_a_lock_that_nobody_holds_any_more_is_asked_for_again():
+    answers = {EXPS[0]: ["elsewhere", "elsewhere", "finished"], EXPS[1]: ["finished"]}
+    _, driver = fake(answers, patience=20.0)
+    driver.send(EXPS[:2])
+    found = []
+    end = time.monotonic() + 30
+    while (driver.tasks or driver.again) and time.monotonic() < end:
+        driver.again = {exp: (first, 0.0) for exp, (first, _) in driver.again.items()}       # time flies
+        found += [(exp, answer.outcome) for exp, answer in driver.answers()]
+    assert dict(found) == {EXPS[0]: "finished", EXPS[1]: "finished"} and len(found) == 2
+
+
+def test_a_lock_that_stays_is_believed():
+    _, driver = fake({EXPS[0]: ["elsewhere", "finished"]}, patience=0.0)
+    driver.send(EXPS[:1])
+    assert [answer.outcome for _, answer in driver.answers()] == ["elsewhere"] and not driver.again
+
+
+def test_somebody_who_asks_stops_all_runs():
+    limit = Limit()
+    limit.asked = "SIGTERM"
+    ray, driver = fake({exp: ["interrupted"] for exp in EXPS}, 0.0)
+    ends = dict(c.listen(driver, EXPS, limit, c.News(EXPS, lambda line: None)))
+    assert len(ray.cancelled) == len(EXPS) and {answer.outcome for answer in ends.values()} == {"interrupted"}
+
+
+# What it costs
+
+def test_measured_hours_are_those_of_the_arithmetic(alone_store):
+    seconds = pc.queue.epoch_seconds([read_run(run_path(EXPS[0], alone_store))], "some GPU")
+    assert seconds == {cost(asdict(resolve(EXPS[0]))): 5.0}
+    assert c.hours_of([EXPS[0], EXPS[3]], seconds) == pytest.approx(2 * 20 * 5 / 3600)       # two seeds of S+F
+    table = c.cost_table({"t": EXPS}, lambda some: c.hours_of(some, seconds))
+    row = table.loc[("t", "mlp-16")]
+    assert row["S+F"] == pytest.approx(200 / 3600) and math.isnan(row["BP"]) and math.isnan(row["all"]) and row["runs"] == 6
+    assert list(c.shown(table)["BP"]) == ["not measured"] * 2
+
+
+def test_counted_operations_by_hand():
+    exp = pc.Experiment(dataset="cifar10", model="mlp-100", algorithm="BP", epochs=3, select="test")
+    first, second = 2 * 3072 * 100, 2 * 100 * 10             # a product forwards: a multiplication and an addition a weight
+    assert c.images_of(exp) == (390 * 128, 10_000), "50,000 images hold 390 full batches"
+    assert c.operations(exp) == 3 * (390 * 128 * (2 * first + 3 * second) + 10_000 * (first + second))
+    held = replace(exp, select="validation")
+    assert c.images_of(held) == (351 * 128, 15_000), "a tenth is held out and evaluated, too"
+    assert c.images_of(replace(held, limit=1000)) == (7 * 128, 15_000)
+    assert c.operations(replace(exp, dataset="mine")) is None
+
+
+def test_the_sizes_are_those_of_the_data():
+    data = pc.load("digits")
+    assert c.sizes("digits") == tuple(len(split.labels) for split in (data.train, data.validation, data.test))
+
+
+def test_costs_cover_every_table_of_the_paper_once():
+    tables = c.every_table("paper")
+    assert tables["table1"] == list(dict.fromkeys(pc.grid("paper")))
+    table = c.cost_table({"table1": tables["table1"]}, lambda some: len(some))
+    assert table.loc[("table1", "all"), "runs"] == 420 == table.loc[("table1", "all")].drop(["runs", "all"]).sum()

@@ -365,9 +365,9 @@ def start(job: Job, say: Callable[[str], None] = print, engine: Callable = work)
 
 # %% ../nbs/12_queue.ipynb #324cb09f
 def parser() -> argparse.ArgumentParser:
-    "The options of `python -m pc_precision.queue`."
+    "The options of `python -m pc_precision`."
     about = "Train what a notebook lacks, within a time limit."
-    made = argparse.ArgumentParser(prog="python -m pc_precision.queue", description=about)
+    made = argparse.ArgumentParser(prog="python -m pc_precision", description=about)
     made.add_argument("name", help="notebook of a figure or table, such as table1")
     made.add_argument("--profile", default="smoke", help=", ".join(PROFILES))
     made.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
@@ -388,7 +388,3 @@ def main(words: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"Error: {sentence(error)}", file=sys.stderr)
         return 1
-
-
-if __name__ == "__main__" and "__file__" in globals():      # in a notebook there is no file
-    sys.exit(main())

@@ -389,7 +389,7 @@ import importlib.util
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: None if name in ("IPython", "tensorflow_datasets") else found(name, package)
 sys.meta_path.insert(0, Absent())
-runpy.run_module("pc_precision.queue", run_name="__main__", alter_sys=True)
+runpy.run_module("pc_precision", run_name="__main__", alter_sys=True)
 """
 
 

@@ -186,18 +186,32 @@ def test_workers_share_a_search(nodes, tmp_path):
     assert len(c.search_on(c.Cluster(address=nodes.address), plan, c.Order(tmp_path), workers=1)) == len(trials), "a finished search is over"
 
 
-@pytest.mark.slow
-def test_no_cluster_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    code = ("from pc_precision.cluster import Cluster; import test_cluster\n"
-            "try: Cluster(address='127.0.0.1:1')(test_cluster.EXPS[:1], 'store')\n"
-            "except ConnectionError as error: print('SAID', error)")
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300,
-                          env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"})
-    assert "SAID no Ray cluster answers at '127.0.0.1:1': run `ray start --head`" in done.stdout, done.stderr
-
-
 # Without a cluster
+
+@pytest.fixture
+def nobody() -> str:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_no_cluster_is_one_sentence_at_once(nobody, tmp_path, monkeypatch):
+    begun = time.monotonic()
+    with says(nobody, "`ray start --head`", error=ConnectionError):
+        c.Cluster(address=nobody)(EXPS[:1], tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))          # no cluster was ever started
+    with says("'auto'", "RAY_ADDRESS", error=ConnectionError):
+        c.Cluster()(EXPS[:1], tmp_path)
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(nobody)          # one that is gone
+    with says("'auto'", error=ConnectionError):
+        c.Cluster()(EXPS[:1], tmp_path)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://" + nobody)
+    with says(nobody, error=ConnectionError):
+        c.Cluster()(EXPS[:1], tmp_path)
+    assert time.monotonic() - begun < 20
+
 
 def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)

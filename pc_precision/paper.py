@@ -78,6 +78,8 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
     p = PROFILES[choose("profile", profile, PROFILES)]
     models = as_list("models", models, ["vgg5", "vgg7", "vgg10"])
     algorithms = as_list("algorithms", algorithms, ["BP", "PC", "D", "S", "F", "D+F", "S+F"], ALGORITHMS)
+    if isinstance(batch_norms, (list, tuple)):               # None is how an Experiment says "none"
+        batch_norms = ["none" if norm is None else norm for norm in batch_norms]
     norms = as_list("batch_norms", batch_norms, ["none", "freeze"], NORMS)
     seeds, datasets = as_list("seeds", seeds, p["seeds"], kind=int), as_list("datasets", datasets, p["datasets"])
     given = {name: value for name, value in settings.items() if value is not None}

@@ -65,8 +65,9 @@ NO_COSTS = "Not measured: `results/` holds no run of this profile. After one run
 
 
 def sources() -> dict[Path, str]:
-    """Every notebook, every measured table, and the page it becomes."""
+    """Every notebook, every written page, every measured table, and the page it becomes."""
     found = {ROOT / "index.ipynb": "index.ipynb"} | {path: "speed.md" for path in MEASURED}
+    found |= {path: path.name for path in DOCS.glob("*.md")}
     for path in sorted((ROOT / "nbs").glob("*.ipynb")):
         if not path.is_symlink():
             found[path] = f"{'library' if path.name[0].isdigit() else 'paper'}/{path.name}"
@@ -161,7 +162,14 @@ def entry(name: str, module: str) -> str:
         fields = ", ".join(getattr(value, "_fields", ()))
         lines = [f".. autoclass:: {name}", "   :members:", "   :special-members: __call__"]
         return "\n".join(lines + ([f"   :exclude-members: {fields}"] if fields else []))
-    return f".. autofunction:: {name}" if callable(value) else table(name, value)
+    if callable(value):
+        return f".. autofunction:: {name}"
+    return table(name, value) if isinstance(value, dict) else items(name, value)
+
+
+def items(name: str, value: tuple) -> str:
+    """A tuple of sentences, one below the other."""
+    return "\n".join([f".. py:data:: {name}", "   :type: tuple[str, ...]", "", *(f"   #. {item}" for item in value)])
 
 
 def table(name: str, value: dict) -> str:

@@ -101,6 +101,7 @@ def as_page(source: Path, page: str, pages: dict[Path, str]):
             cell.metadata.setdefault("tags", []).append("exported")
     notebook = readable(notebook)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
+    notebook.metadata.pop("widgets", None)                  # their script would come from the network
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\A# \d\d ", "# ", relinked(cell.source, source, page, pages))

@@ -114,7 +114,7 @@ def test_a_run_in_three_sessions_is_the_run_in_one(changes, tmp_path):
 def test_a_session_tells_where_it_ran(tmp_path, monkeypatch):
     kept = c.Checkpoints(tmp_path / EXP.key, every=0)
     about = store_module.provenance()
-    monkeypatch.setattr(store_module, "provenance", lambda: about | {"device": "a borrowed GPU"})
+    monkeypatch.setattr(store_module, "provenance", lambda *_: about | {"device": "a borrowed GPU"})
     run(EXP, DATA, checkpoints=kept, stop=stop_at(2))
     monkeypatch.undo()
     done = run(EXP, DATA, checkpoints=kept)

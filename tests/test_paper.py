@@ -113,7 +113,7 @@ def test_larger_scale_takes_what_is_stored_and_trains_nothing(tmp_path, capsys, 
     monkeypatch.setattr(module, "run", lambda *a: pytest.fail("it trained"))
     assert pc.larger_scale("smoke", tmp_path, "table1").empty and "-p profile laptop" in capsys.readouterr().out
     exp = pc.grid("laptop", models="vgg5", algorithms="PC", seeds=3)[0]
-    run = dict(schema=1, key=exp.key, experiment=dict(dataset="cifar10", seed=3), outcome="finished", seconds=1,
+    run = dict(schema=1, key=exp.key, experiment=dict(dataset="cifar10", model="vgg5", algorithm="PC", select="validation", seed=3), outcome="finished", seconds=1,
                provenance=dict(device="x"), rows=[[1, "test", "top1", None, 0.5]])
     module.write_whole(module.run_path(exp, tmp_path), module.run_text(run))
     assert list(pc.larger_scale("smoke", tmp_path, "table1")["seed"]) == [3]

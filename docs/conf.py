@@ -18,6 +18,7 @@ copyright = settings["DEFAULT"]["copyright"]
 version = release = settings["DEFAULT"]["version"]
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+nb_render_markdown_format = "gfm"                           # tables in outputs, too
 nb_execution_mode = "off"                   # pages show the outputs that were committed
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]

@@ -138,4 +138,4 @@ if __name__ == "__main__":
     found = {name: compare(*case) for name, case in CASES.items()}
     with tempfile.TemporaryDirectory() as folder:
         found |= {"images": [images_of(mesh_of(BATCH)), images_of(None)], "moved": moved_run(str(Path(folder)))}
-    json.dump(found, sys.stdout)
+    json.dump(found, sys.stdout, default=lambda value: value.item())

@@ -2,18 +2,20 @@
 
 from .cluster import Cluster
 from .data import DATASETS, Dataset, DatasetInfo, Split, augment, load, normalise, prepare
-from .energy import energy, errors, layer_energies
-from .experiment import ALGORITHMS, Algorithm, Experiment
+from .energy import LOSSES, Loss, Output, energy, errors, layer_energies
+from .experiment import ALGORITHMS, Experiment, Recipe
 from .figures import (
     Box, acting_covariance, energy_figure, flow_chart, front_steps, imbalance, imbalance_table, save_figure, shares,
     table_map)
-from .layers import ACTIVATIONS, Block, Dense, Layer, Network, Readout, feedforward, mlp, predictions, vgg
-from .learning import backprop_loss, energy_loss, forward_update_loss, weight_gradient
+from .inference import (
+    Inference, Settled, cone, dense, error_coordinates, infer, relax, relax_dense, rows, sweep)
+from .layers import ACTIVATIONS, Block, Dense, Layer, Network, Readout, Residual, feedforward, mlp, predictions, vgg
+from .learning import (
+    Algorithm, Lesson, backprop_loss, energy_loss, forward, forward_update_loss, learn, lesson_gradient, pc, weight_gradient)
 from .paper import (
     accuracy_table, caption, check_parameters, costs, depth_figure, flops, freezing_figure, grid, larger_scale,
     next_profile, nudging_figure, parameter_count, published, save_table, timing_grid, timing_table, to_markdown)
 from .precision import Constant, Decaying, Spiking, nudge
-from .relaxation import Relaxed, relax, relax_dense
 from .results import incomplete, kept, read_store, results, summarise, use_compilation_cache
 from .search import (
     Search, found_table, importances, load_best, plan_search, plot_history, plot_importances, plot_search, search,
@@ -25,14 +27,17 @@ from .verdicts import CLAIMS, Verdict, judge, verdict_figure, verdict_table
 __version__ = "0.1.0"
 __all__ = [
     "ACTIVATIONS", "ALGORITHMS", "Algorithm", "Block", "Box", "CLAIMS", "Cluster", "Constant", "DATASETS",
-    "Dataset", "DatasetInfo", "Decaying", "Dense", "Epoch", "Experiment", "Info", "Layer", "Network", "Plan",
-    "Readout", "Relaxed", "Search", "Spiking", "Split", "State", "Verdict", "accuracy_table", "acting_covariance",
-    "augment", "backprop_loss", "caption", "check_parameters", "costs", "depth_figure", "energy", "energy_figure",
-    "energy_loss", "errors", "evaluate", "feedforward", "flops", "flow_chart", "forward_update_loss",
-    "found_table", "freezing_figure", "front_steps", "grid", "imbalance", "imbalance_table", "importances",
-    "incomplete", "judge", "kept", "larger_scale", "layer_energies", "load", "load_best", "make_plan", "make_step",
+    "Dataset", "DatasetInfo", "Decaying", "Dense", "Epoch", "Experiment", "Inference", "Info", "LOSSES",
+    "Layer", "Lesson", "Loss", "Network", "Output", "Plan", "Readout", "Recipe", "Residual", "Search",
+    "Settled", "Spiking", "Split", "State", "Verdict", "accuracy_table", "acting_covariance", "augment",
+    "backprop_loss", "caption", "check_parameters", "cone", "costs", "dense", "depth_figure", "energy",
+    "energy_figure", "energy_loss", "error_coordinates", "errors", "evaluate", "feedforward", "flops",
+    "flow_chart", "forward", "forward_update_loss", "found_table", "freezing_figure", "front_steps", "grid",
+    "imbalance", "imbalance_table", "importances", "incomplete", "infer", "judge", "kept", "larger_scale",
+    "layer_energies", "learn", "lesson_gradient", "load", "load_best", "make_plan", "make_step",
     "merge_results", "mlp", "next_profile", "normalise", "nudge", "nudging_figure", "pack_results",
-    "parameter_count", "plan_search", "plot_history", "plot_importances", "plot_search", "predictions", "prepare",
-    "published", "read_store", "relax", "relax_dense", "results", "save_figure", "save_table", "search",
-    "search_settings", "shares", "space_table", "summarise", "table_map", "timing_grid", "timing_table",
-    "to_markdown", "train", "use_compilation_cache", "verdict_figure", "verdict_table", "vgg", "weight_gradient"]
+    "parameter_count", "pc", "plan_search", "plot_history", "plot_importances", "plot_search",
+    "predictions", "prepare", "published", "read_store", "relax", "relax_dense", "results", "rows",
+    "save_figure", "save_table", "search", "search_settings", "shares", "space_table", "summarise", "sweep",
+    "table_map", "timing_grid", "timing_table", "to_markdown", "train", "use_compilation_cache",
+    "verdict_figure", "verdict_table", "vgg", "weight_gradient"]

@@ -10,7 +10,7 @@ __all__ = ['DATASETS', 'Split', 'DatasetInfo', 'Dataset', 'check_images', 'check
 import contextlib, difflib, hashlib, importlib.resources, importlib.util, io, os, pathlib
 import pickle, shutil, tarfile, urllib.request, zipfile, zlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -351,10 +351,11 @@ def augment(key: jax.Array, images: jax.Array, flip: bool, pad: int) -> jax.Arra
     return jnp.where(inside[..., None], pixels, jnp.zeros((), images.dtype))
 
 # %% ../nbs/05_data.ipynb #1c5086bc
-def normalise(images: jax.Array, mean: tuple, std: tuple) -> jax.Array:
-    "(images / 255 - mean) / std per channel, float32: bytes (..., C) -> network input."
-    mean, std = jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32)
-    return (images.astype(jnp.float32) / 255 - mean) / std
+def normalise(images: jax.Array, mean: tuple, std: tuple, dtype: Any = float) -> jax.Array:
+    "(images / 255 - mean) / std per channel: bytes (..., C) -> network input; dtype: JAX's default float, unless another is named."
+    dtype = jax.dtypes.canonicalize_dtype(dtype)
+    mean, std = jnp.asarray(mean, dtype), jnp.asarray(std, dtype)
+    return (jnp.asarray(images, dtype) / 255 - mean) / std
 
 # %% ../nbs/05_data.ipynb #c8d97176
 @dataclass(frozen=True)

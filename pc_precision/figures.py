@@ -16,7 +16,7 @@ from typing import Any, Iterable, NamedTuple
 import numpy as np
 
 from .layers import choose
-from .relaxation import READINGS
+from .inference import READINGS
 
 # %% ../nbs/10_figures.ipynb #1146765a
 COLOURS = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73", "yellow": "#F0E442",

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'MANTISSA', 'METHODS', 'ADAM_EPSILON', 'FATES', 'Format', 'round_mantissa', 'rounded_product', 'Rounded',
-           'with_format', 'rounded_loss', 'rules', 'gradients', 'first_batch', 'measure', 'compare', 'rounding_rows',
+           'with_format', 'rounded', 'rules', 'gradients', 'first_batch', 'measure', 'compare', 'rounding_rows',
            'starting_points', 'fates']
 
 # %% ../nbs/12_numerics.ipynb #bf834046
@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from .data import Dataset, normalise
-from .energy import energy, errors
+from .energy import errors
 from .experiment import Experiment, covariance, network, resolve
-from .layers import Network, choose, predictions
-from .learning import weight_gradient
-from .relaxation import Relaxed, relax, relax_dense
+from .inference import Settled, relax, relax_dense
+from .layers import Layer, Network, choose, predictions
+from .learning import Lesson, forward, pc, weight_gradient
 from .training import make_plan, start, train
 
 # %% ../nbs/12_numerics.ipynb #c4b4d05b
@@ -61,7 +61,7 @@ rounded_product.defvjp(_forward, _backward)
 
 # %% ../nbs/12_numerics.ipynb #e0e125b1
 @dataclass(frozen=True)
-class Rounded:
+class Rounded(Layer):
     "A layer with `linear` and `rest` whose products round their operands to `bits` explicit mantissa bits; all else is as it was."
     layer: Any
     bits: int
@@ -78,10 +78,6 @@ class Rounded:
         "What follows, in full."
         return self.layer.rest(params, stats, z, train)
 
-    def apply(self, params: dict, stats: dict, x: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
-        "The prediction mu, and the running statistics after this pass."
-        return self.rest(params, stats, self.linear(params, x), train)
-
 
 def with_format(net: Network, form: Format) -> Network:
     "The network whose products have the operands of `form`."
@@ -93,16 +89,17 @@ def with_format(net: Network, form: Format) -> Network:
 METHODS = ("dense", "rounded", "cone")
 
 
-def rounded_loss(net: Network, params: tuple, stats: tuple, x: jax.Array, relaxed: Relaxed, inputs: tuple) -> jax.Array:
-    "The energy from x_l^T - mu_l, the displacement lost in the sum; predicted from `inputs`."
-    return energy(errors(relaxed.final, predictions(net, params, stats, x, inputs)))
+def rounded(net: Network, params: tuple, stats: tuple, x: jax.Array, inputs: tuple, settled: Settled) -> Lesson:
+    "The errors x_l^T - mu_l with the displacement lost in the sum; predicted from `inputs`."
+    return Lesson(inputs, errors(settled.final, predictions(net, params, stats, x, inputs)))
 
 
-def rules(method: str, relaxed: Relaxed) -> dict[str, Any]:
+def rules(method: str, net: Network, params: tuple, stats: tuple, x: jax.Array, settled: Settled) -> dict[str, Any]:
     "The rules pc and forward update of a method."
     if method == "rounded":
-        return {"pc": partial(rounded_loss, inputs=relaxed.final), "forward": partial(rounded_loss, inputs=relaxed.initial)}
-    return {"pc": "pc", "forward": "forward"}
+        return {name: partial(rounded, net, params, stats, x, inputs)
+                for name, inputs in (("pc", settled.final), ("forward", settled.initial))}
+    return {"pc": pc, "forward": forward}
 
 
 @partial(jax.jit, static_argnames=("net", "method"))
@@ -110,15 +107,16 @@ def gradients(net: Network, method: str, params: tuple, stats: tuple, x: jax.Arr
               numbers: tuple) -> tuple[dict, jax.Array]:
     "Weight gradients by rule and the last layer energies (L,); numbers: covariance table, x_step, momentum."
     phase = relax_dense if choose("method", method, METHODS) == "dense" else relax
-    relaxed = phase(net, params, stats, x, y, *numbers)
-    found = {name: weight_gradient(net, params, stats, x, relaxed, rule)[0] for name, rule in rules(method, relaxed).items()}
-    return found, relaxed.energies[-1]
+    settled = phase(net, params, stats, x, y, *numbers)
+    found = {name: weight_gradient(net, params, stats, x, settled, rule)[0]
+             for name, rule in rules(method, net, params, stats, x, settled).items()}
+    return found, settled.energies[-1]
 
 # %% ../nbs/12_numerics.ipynb #28f4ebf8
 def first_batch(exp: Experiment, data: Dataset) -> tuple[jax.Array, jax.Array]:
     "The first `exp.batch_size` training images, normalised, and their one-hot labels; float32."
     images, labels = (np.asarray(a[:exp.batch_size]) for a in data.train)
-    return normalise(images, data.info.mean, data.info.std), jax.nn.one_hot(labels, data.info.classes)
+    return normalise(images, data.info.mean, data.info.std, jnp.float32), jax.nn.one_hot(labels, data.info.classes)
 
 
 def measure(exp: Experiment, params: tuple, stats: tuple, batch: tuple, method: str, form: Format) -> tuple[list, np.ndarray]:

@@ -331,8 +331,8 @@ def shapes(net: Network, image: tuple) -> tuple[tuple, list]:
     x, products = jax.ShapeDtypeStruct((1, *image), jnp.float32), []
     params, stats = jax.eval_shape(net.init, jax.random.key(0), x)
     for number, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1):
-        if not hasattr(layer, "linear"):
-            raise ValueError(f"layer {number}: arithmetic is counted in layers with a `linear` part only: Block, Dense")
+        if not isinstance(p, dict) or "kernel" not in p:
+            raise ValueError(f"layer {number}: arithmetic is counted in layers with one product only: Block, Dense")
         products.append(jax.eval_shape(layer.linear, p, x))
         x = jax.eval_shape(layer.apply, p, s, x)[0]
     return params, products

@@ -2,6 +2,7 @@
 PYTHON  ?= python3
 EXTRAS  ?= dev
 PROFILE ?= smoke
+PARAMS  ?=
 OUT     ?= out
 ARGS    ?=
 
@@ -14,7 +15,7 @@ STAMP := $(VENV)/installed-$(EXTRAS)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Settings: PYTHON=python3.12, EXTRAS=dev,cuda (GPU), PROFILE=laptop, OUT=folder, ARGS=\"-m 'not slow'\" (for pytest)"
+	@echo "Settings: PYTHON=python3.12, EXTRAS=dev,cuda (GPU), PROFILE=laptop, OUT=folder, ARGS=\"-m 'not slow'\" (for pytest), PARAMS=\"-p dtype bfloat16\" (for table1)"
 
 # A changed requirement or pin makes the stamp too old.  setuptools comes first, pinned like the rest, and builds without
 # isolation: an isolated build would fetch whatever version is newest today.
@@ -35,7 +36,7 @@ setup: $(STAMP) ## the virtual environment alone
 
 table1: $(STAMP) ## Table 1 of the paper, at PROFILE smoke on a CPU, into OUT
 	mkdir -p $(OUT)
-	$(BIN)/papermill nbs/table1.ipynb $(OUT)/table1.ipynb -p profile $(PROFILE) -p results_dir $(OUT)/results -p out_dir $(OUT)
+	$(BIN)/papermill nbs/table1.ipynb $(OUT)/table1.ipynb -p profile $(PROFILE) -p results_dir $(OUT)/results -p out_dir $(OUT) $(PARAMS)
 	@cat $(OUT)/table1.md
 
 test: $(STAMP) ## every test, each notebook in a fresh kernel

@@ -74,11 +74,13 @@ class Ours:
 
         import pc_precision as pc
         from pc_precision.data import DatasetInfo
+        from pc_precision.experiment import Recipe
         from pc_precision.training import Hyper, Plan, State, jit_step, make_step
         name, width = shape(net)
         info = DatasetInfo("random", CLASSES, (32, 32, 3), MEAN, STD, False, 0, "", False)
-        rule = {"pc": "pc", "s+f": "forward", "bp": "bp"}[method]
-        self.plan = Plan(pc.vgg(name, CLASSES, width), info, rule, nesterov=True, augment=False, batch_size=batch)
+        recipe = {"pc": Recipe(), "s+f": Recipe("spiking", "forward"), "bp": Recipe(rule="bp", inference="sweep")}[method]
+        self.plan = Plan(pc.vgg(name, CLASSES, width), info, recipe, nesterov=True, augment=False, batch_size=batch,
+                         dtype="float64" if jax.config.jax_enable_x64 else "float32")
         L, self.jit_step, self.train_step, self.x_step = len(self.plan.net), jit_step, make_step(self.plan), X_STEP
         self.tables = [np.asarray(schedule(L, L), np.float32) for schedule in (pc.Constant(), pc.Spiking(X_STEP))]
         table = np.ones((0, L), np.float32) if method == "bp" else self.tables[method == "s+f"]
@@ -111,7 +113,7 @@ class Ours:
         self.hyper = before
 
     def agree(self) -> dict[str, np.ndarray]:
-        "Output, relaxed activities and weight gradients of the first batch."
+        "Output, final activities and weight gradients of the first batch."
         import jax
 
         import pc_precision as pc
@@ -121,10 +123,10 @@ class Ours:
         @jax.jit
         def run(params, x, y):
             stats = ({},) * len(net)
-            relaxed = pc.relax(net, params, stats, x, y, table, X_STEP, MOMENTUM, nesterov=True)
-            return relaxed, pc.weight_gradient(net, params, stats, x, relaxed, "pc")[0]
-        relaxed, grads = run(self.state.params, x, y)
-        out = {"output": relaxed.initial[-1]} | {f"x{l}": a for l, a in enumerate(relaxed.final, 1)}
+            settled = pc.relax(net, params, stats, x, y, table, X_STEP, MOMENTUM, nesterov=True)
+            return settled, pc.weight_gradient(net, params, stats, x, settled, "pc")[0]
+        settled, grads = run(self.state.params, x, y)
+        out = {"output": settled.initial[-1]} | {f"x{l}": a for l, a in enumerate(settled.final, 1)}
         return out | {f"g{l}": g["kernel"] for l, g in enumerate(grads, 1)}
 
 

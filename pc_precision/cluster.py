@@ -25,7 +25,7 @@ import jax
 from .data import _COUNTS, DATASETS, load
 from .experiment import Experiment, network, resolve
 from .layers import choose
-from .paper import PROFILES, flops, layer_flops
+from .paper import PROFILES, layer_flops, training_flops
 from .queue import (Job, Left, Limit, as_value, asked_by_signal, attempt, before_training, cost, epoch_seconds,
                                 experiments, in_order, is_begun, lacking, notebooks, sentence, sort_out, tidy, title)
 from .results import (OUTCOMES, Progress, check_store, loader, run_missing, run_path, run_text, stored,
@@ -344,8 +344,8 @@ def images_of(exp: Experiment) -> tuple[int, int]:
 def epoch_operations(exp: Experiment) -> int:
     "Multiplications and additions of an epoch of training and its evaluation."
     info, (train, evaluated) = DATASETS[exp.dataset], images_of(exp)
-    net, dense = network(exp, info.classes), exp.batch_norm == "bn" and exp.rule != "bp"
-    return train * flops(net, info.image, exp.rule, resolve(exp).T, dense) + evaluated * sum(layer_flops(net, info.image))
+    net = network(exp, info.classes)
+    return train * training_flops(exp, net, info.image) + evaluated * sum(layer_flops(net, info.image))
 
 
 def operations(exp: Experiment) -> int | None:

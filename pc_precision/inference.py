@@ -70,7 +70,7 @@ class Inference(NamedTuple):
     step: Callable
     read: Callable
 
-# %% ../nbs/03_inference.ipynb #ff396fca
+# %% ../nbs/03_inference.ipynb #a0b34d28
 def size_of(x: Any) -> int:
     "The number of samples in a pytree of arrays (B, ...)."
     return jax.tree.leaves(x)[0].shape[0]
@@ -97,7 +97,7 @@ def final_energies(eps: tuple, output: Output, mu: Any, target: Any) -> jax.Arra
     "Unweighted layer energies (L,) per sample; the output's is its cost."
     return jnp.stack([*(layer_energy(e) for e in eps[:-1]), output.loss.cost(mu, target).mean()])
 
-# %% ../nbs/03_inference.ipynb #7d732539
+# %% ../nbs/03_inference.ipynb #80d53c3c
 class DenseState(NamedTuple):
     "State of dense inference: the output's target, initial and present hidden activities, statistics, the solver's state."
     output: Output
@@ -143,7 +143,7 @@ def dense(solver: optax.GradientTransformation, freeze: bool = True) -> Inferenc
 
     return Inference(init, step, read)
 
-# %% ../nbs/03_inference.ipynb #499c407c
+# %% ../nbs/03_inference.ipynb #cffbfd30
 NOISE = 64                                                  # units in the last place
 
 
@@ -164,7 +164,7 @@ def nearer(before: jax.Array, difference: jax.Array, first_order: jax.Array) -> 
     rounding = NOISE * float(jnp.finfo(before.dtype).eps) * size
     return jnp.where(jnp.abs(first_order - difference) <= rounding, first_order, difference)
 
-# %% ../nbs/03_inference.ipynb #3c0d74d6
+# %% ../nbs/03_inference.ipynb #5cb5bc29
 def rest_of(layer: Any, p: Any, s: Any) -> Callable:
     "The rest of a layer as a function of its product alone; the statistics of the pass are not kept."
     return lambda z: layer.rest(p, s, z, True)[0]
@@ -198,7 +198,7 @@ def pulls(net: Network, params: tuple, stats: tuple, x: Any, initial: tuple, z: 
                 out[node] = add(out[node], g) if node in out else g
     return out
 
-# %% ../nbs/03_inference.ipynb #65ae2be9
+# %% ../nbs/03_inference.ipynb #a9d343a2
 def backward(net: Network, params: tuple, stats: tuple, x: Any, initial: tuple, z: tuple, eps: Any) -> tuple:
     "The output's error `eps` carried down through all layers at once: delta_l = sum of J^T delta over the layers that read l."
     deltas = {len(net): eps}
@@ -207,7 +207,7 @@ def backward(net: Network, params: tuple, stats: tuple, x: Any, initial: tuple, 
             deltas[node] = add(deltas[node], g) if node in deltas else g
     return tuple(deltas[number] for number in range(1, len(net) + 1))
 
-# %% ../nbs/03_inference.ipynb #f2bf49e0
+# %% ../nbs/03_inference.ipynb #c955547b
 def at_rest(tree: Any) -> bool:
     "Whether nothing has moved yet: the number 0 stands for each array."
     return all(jnp.ndim(a) == 0 for a in jax.tree.leaves(tree))
@@ -222,7 +222,7 @@ def full(tree: Any, like: Any) -> Any:
     "A pytree whose numbers are spread over the arrays of `like`."
     return jax.tree.map(lambda a, b: jnp.broadcast_to(a, b.shape), tree, like)
 
-# %% ../nbs/03_inference.ipynb #3ca5641e
+# %% ../nbs/03_inference.ipynb #0fe695f8
 class Moving(NamedTuple):
     """State of the inferences that follow displacements; tuples of layers 1..L, the number 0 for what has not moved.
 
@@ -249,7 +249,7 @@ def start(solver: Any, net: Network, params: tuple, stats: tuple, x: Any, output
     d = (*hidden, output.displacement(initial[-1]))
     return Moving(output, stats, initial, products, hidden, solver.init(hidden), d, still(products, number), dmu, d)
 
-# %% ../nbs/03_inference.ipynb #12b82607
+# %% ../nbs/03_inference.ipynb #82459e92
 def predict(net: Network, params: tuple, x: Any, state: Moving, number: int, d: tuple) -> tuple[Any, Any]:
     "Displacements of a layer's product and prediction when the activities of layers 1, 2, ... have displacements `d`."
     if at_rest(net.fed(number, (0, *d))):
@@ -316,7 +316,7 @@ def check_resting(solver: optax.GradientTransformation) -> None:
             raise ValueError("the light cone needs a solver that moves nothing without a gradient (no weight decay, no noise); "
                              "use the inference `dense` for this one")
 
-# %% ../nbs/03_inference.ipynb #3ee57dbc
+# %% ../nbs/03_inference.ipynb #bc213559
 def error_coordinates(solver: optax.GradientTransformation) -> Inference:
     """Error-based predictive coding (ePC): the unknowns are the errors, x_l = f_l(x_{l-1}) + eps_l, from which each step
     carries the output's error down through all layers. Same critical points as equation (2), reached in far fewer steps.
@@ -340,7 +340,7 @@ def error_coordinates(solver: optax.GradientTransformation) -> Inference:
 
     return Inference(init, step, read_moving)
 
-# %% ../nbs/03_inference.ipynb #22a68c0f
+# %% ../nbs/03_inference.ipynb #10d4e0f1
 def sweep() -> Inference:
     "Backpropagation as an inference: one pass down gives every layer its error, and steps change nothing."
     def init(net, params, stats, x, output):
@@ -350,7 +350,7 @@ def sweep() -> Inference:
 
     return Inference(init, lambda net, params, x, state, row: state, read_moving)
 
-# %% ../nbs/03_inference.ipynb #2ca26d94
+# %% ../nbs/03_inference.ipynb #2220bd8a
 UNROLLED = 128
 
 
@@ -418,7 +418,7 @@ def check_covariance(covariance: Any, L: int) -> None:
     if concrete(covariance) and not (np.asarray(covariance, np.float64) > 0).all():
         raise ValueError("covariances must be positive numbers or infinity (a silent layer), but some are zero, negative or NaN")
 
-# %% ../nbs/03_inference.ipynb #83759c05
+# %% ../nbs/03_inference.ipynb #e5443cf3
 def as_output(y: Any, beta: Any) -> Output:
     "An `Output` as it is; a label as squared error nudged by `beta`."
     return y if isinstance(y, Output) else Output(y, beta)

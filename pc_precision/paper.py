@@ -7,7 +7,7 @@ __all__ = ['PROFILES', 'NORMS', 'SHORT', 'LOOKS', 'PAIRED', 'NORM_BARS', 'MODES'
            'check_parameters', 'as_list', 'tuned', 'grid', 'next_profile', 'larger_scale', 'cell', 'norm_of', 'by_norm',
            'depth', 'accuracy_table', 'to_markdown', 'save_table', 'caption', 'depth_figure', 'bars', 'chance_line',
            'nudged_bars', 'patch_legend', 'nudging_figure', 'freezing_figure', 'published', 'shapes', 'parameter_count',
-           'layer_flops', 'relaxation_flops', 'flops', 'timing_grid', 'costs', 'timing_table']
+           'layer_flops', 'relaxation_flops', 'flops', 'training_flops', 'timing_grid', 'costs', 'timing_table']
 
 # %% ../nbs/11_paper.ipynb #9b29543a
 import difflib
@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from .data import DATASETS, load
 from .experiment import ALGORITHMS, Experiment, network, resolve
 from .figures import COLOURS, SETTINGS, Line, legend_below, page_figure
-from .layers import VGG, Network, choose
+from .layers import Whole, VGG, Network, choose
 from .learning import RULES
 from .results import kept, summarise
 from .training import training_split
@@ -331,8 +331,8 @@ def shapes(net: Network, image: tuple) -> tuple[tuple, list]:
     x, products = jax.ShapeDtypeStruct((1, *image), jnp.float32), []
     params, stats = jax.eval_shape(net.init, jax.random.key(0), x)
     for number, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1):
-        if not isinstance(p, dict) or "kernel" not in p:
-            raise ValueError(f"layer {number}: arithmetic is counted in layers with one product only: Block, Dense")
+        if isinstance(layer, Whole):
+            raise ValueError(f"layer {number}: arithmetic is counted in layers whose linear part is known only: Block, Dense")
         products.append(jax.eval_shape(layer.linear, p, x))
         x = jax.eval_shape(layer.apply, p, s, x)[0]
     return params, products
@@ -351,7 +351,7 @@ def layer_flops(net: Network, image: tuple) -> list[int]:
 
 # %% ../nbs/11_paper.ipynb #3261fb3c
 def relaxation_flops(F: list[int], T: int, dense: bool) -> int:
-    "Operations of T steps of relaxation from `layer_flops`, the forward pass not counted; layer 1 pulls on nothing."
+    "Operations of T steps of inference from `layer_flops`, the forward pass not counted; layer 1 pulls on nothing."
     if dense:                                                # at the first step the predictions are the forward pass
         return max(0, 2 * T - 1) * sum(F[1:])
     fronts = [max(1, len(F) - t) for t in range(T)]          # the lowest layer with an error
@@ -369,8 +369,18 @@ def flops(net: Network, image: tuple, rule: str = "bp", T: int | None = None, de
     if T < 1:
         raise ValueError(f"T must be a whole number of at least 1, not {T!r}")
     lowest = 1 if dense else max(1, len(F) - T)
-    final = {"pc": (1 if dense else 2) * sum(F[lowest:]), "forward": 0}[rule]
+    final = {"pc": sum(F[lowest:]), "forward": 0}[rule]      # the final errors; their products serve the weight gradient, too
     return 2 * sum(F) + relaxation_flops(F, T, dense) + final
+
+
+def training_flops(exp: Experiment, net: Network, image: tuple) -> int:
+    "Operations for one training image (H, W, C) of an experiment."
+    F, T, recipe = layer_flops(net, image), resolve(exp).T, exp.recipe
+    if recipe.tempo == "step":                               # predictions, pulls and weight gradients at every step
+        return T * (3 * sum(F) - F[0])
+    if recipe.inference == "error_coordinates":              # down through all layers and up again at every step
+        return 2 * sum(F) + 2 * T * sum(F[1:])
+    return flops(net, image, exp.rule, T, recipe.inference == "dense")
 
 # %% ../nbs/11_paper.ipynb #5f3e9770
 TIMING: dict[str, dict] = {                                   # the first epoch that counts, epochs, repeats, data of each model
@@ -398,8 +408,8 @@ def costs(experiments: Iterable[Experiment], data_dir: Any = None) -> Any:
         data = load(exp.dataset, data_dir, limit=exp.limit)
         net, T = network(exp, data.info.classes), resolve(exp).T
         images = len(training_split(exp, data).labels) // exp.batch_size * exp.batch_size
-        rows.append(dict(key=exp.key, images=images, layers=len(net), steps=T, operations=flops(
-            net, data.info.image, exp.rule, T, dense=exp.batch_norm == "bn")))
+        rows.append(dict(key=exp.key, images=images, layers=len(net), steps=T,
+                         operations=training_flops(exp, net, data.info.image)))
     return pd.DataFrame(rows)
 
 

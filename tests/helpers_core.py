@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pc_precision.layers import Network, mlp, vgg
+from pc_precision.layers import Block, Dense, Network, Readout, Residual, mlp, vgg
 
 
 @pytest.fixture
@@ -67,8 +67,20 @@ def small_vgg(batch_norm: str | None) -> tuple[Network, tuple]:
     return vgg([4, "P", 4, 4, "P"], 4, batch_norm=batch_norm), (3, 8, 8, 4)
 
 
+def small_graph() -> tuple[Network, tuple]:
+    """Five layers with two skips: layer 1 is read by 2 and 3, layer 2 by 3 and by the output."""
+    net = (Dense(6), Dense(6), Residual(Dense(6)), Dense(6, "tanh"), Residual(Readout(6)))
+    return Network(net, (0, 1, (2, 1), 3, (4, 2))), (3, 6)
+
+
+def small_resnet() -> tuple[Network, tuple]:
+    """A layer that reads one other twice, a skip of the input over it, BatchNorm and a pool."""
+    blocks = (Block(4, batch_norm="ema"), Residual(Block(4, batch_norm="batch")), Residual(Block(4, batch_norm="ema")))
+    return Network((*blocks, Block(4, pool=True), Readout(4)), (0, (1, 1), (2, 0), 3, 4)), (3, 4, 4, 4)
+
+
 NETS: dict[str, Callable] = {
-    "mlp": small_mlp, "vgg": lambda: small_vgg(None), "vgg-batch": lambda: small_vgg("batch"), "vgg-ema": lambda: small_vgg("ema")}
+    "graph": small_graph, "resnet": small_resnet, "mlp": small_mlp, "vgg": lambda: small_vgg(None), "vgg-batch": lambda: small_vgg("batch"), "vgg-ema": lambda: small_vgg("ema")}
 
 
 def setup(net: Network, shape: tuple, seed: int = 0, dtype: Any = None, gain: float = 1.5) -> tuple:

@@ -23,14 +23,11 @@ jax.config.update("jax_enable_x64", True)
 from pc_precision import training  # noqa: E402
 from pc_precision.checkpoints import from_arrays, to_arrays  # noqa: E402
 from pc_precision.data import Dataset, DatasetInfo, Split  # noqa: E402
-from pc_precision.experiment import Experiment  # noqa: E402
+from pc_precision.experiment import ALGORITHMS, Experiment, Recipe  # noqa: E402
 from pc_precision.layers import vgg  # noqa: E402
 from pc_precision.precision import Constant, Spiking  # noqa: E402
 from pc_precision.results import read_run, results, run_path  # noqa: E402
 from pc_precision.training import Hyper, Plan, State, divide, evaluate, jit_epoch, jit_step, mesh_of, replicate, train, train_epoch  # noqa: E402
-
-single = training.normalise
-training.normalise = lambda *given: single(*given).astype(jnp.float64)           # images, too, in float64
 
 INFO = DatasetInfo("toy", 3, (8, 8, 1), (0.4,), (0.3,), True, 2, "drawn", True)
 DRAW = np.random.default_rng(0)
@@ -44,8 +41,8 @@ def toy(n: int) -> Split:
 DATA = Dataset(INFO, toy(BATCH * STEPS + 5), toy(10), toy(21))
 
 
-def plan_of(rule: str, norm: str | None, freeze: bool) -> Plan:
-    return Plan(vgg(NETWORK, 3, batch_norm=norm), INFO, rule, freeze=freeze, batch_size=BATCH)
+def plan_of(recipe: Recipe, norm: str | None, freeze: bool) -> Plan:
+    return Plan(vgg(NETWORK, 3, batch_norm=norm), INFO, recipe, freeze=freeze, batch_size=BATCH, dtype="float64")
 
 
 def first_state(plan: Plan) -> State:
@@ -83,9 +80,9 @@ def apart(a, b) -> float:
     return max((gap(p, q) for p, q in zip(numbers(a), numbers(b), strict=True)), default=0.0)
 
 
-def compare(rule: str, norm: str | None, freeze: bool, spiking: bool, scan: bool) -> dict:
+def compare(recipe: Recipe, norm: str | None, freeze: bool, spiking: bool, scan: bool) -> dict:
     """How far eight devices and one are apart. `idle` parameters have gradient zero but for rounding: a bias that BatchNorm takes away again."""
-    plan, hyper = plan_of(rule, norm, freeze), hyper_of(spiking)
+    plan, hyper = plan_of(recipe, norm, freeze), hyper_of(spiking)
     many, one = (epoch(plan, hyper, mesh, scan) for mesh in (mesh_of(BATCH), None))
     assert {x.dtype for x in numbers((many[0].params, many[0].optimiser, many[1].energies))} == {np.dtype(np.float64)}
     moments = numbers(one[0].optimiser[0].mu)
@@ -102,7 +99,7 @@ def compare(rule: str, norm: str | None, freeze: bool, spiking: bool, scan: bool
 
 def images_of(mesh) -> list[int]:
     """The leading sizes of all arrays over images or activities in the compiled step: what one device computes."""
-    plan, hyper = plan_of("bp", "batch", True), hyper_of(False)
+    plan, hyper = plan_of(ALGORITHMS["BP"], "batch", True), hyper_of(False)
     state, data = replicate(first_state(plan), mesh), replicate(tuple(DATA.train), mesh)
     one = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
     text = jit_step.lower(plan, state, data, divide(jnp.arange(BATCH), mesh), one).compile().as_text()
@@ -131,8 +128,11 @@ def moved_run(folder: str) -> dict:
             "said": [str(w.message) for w in said], "provenance": [about["devices"], about["device"]]}
 
 
-CASES = {"S+F, frozen, batch": ("forward", "batch", True, True, False), "PC, scan": ("pc", None, True, False, True),
-         "PC, bn, ema": ("pc", "ema", False, False, False), "BP, bn, batch, scan": ("bp", "batch", True, False, True)}
+CASES = {"S+F, frozen, batch": (ALGORITHMS["S+F"], "batch", True, True, False),
+         "PC, scan": (ALGORITHMS["PC"], None, True, False, True),
+         "PC, bn, ema": (Recipe(inference="dense"), "ema", False, False, False),
+         "BP, bn, batch, scan": (ALGORITHMS["BP"], "batch", True, False, True),
+         "ePC, scan": (ALGORITHMS["ePC"], None, True, False, True), "iPC": (ALGORITHMS["iPC"], None, True, False, False)}
 
 if __name__ == "__main__":
     found = {name: compare(*case) for name, case in CASES.items()}

@@ -8,7 +8,7 @@ from helpers_core import NETS, norm, setup, worst, worst_layer, x64  # noqa: F40
 from pc_precision.layers import KEEP, batch_norm, feedforward
 from pc_precision.learning import weight_gradient
 from pc_precision.precision import Constant, Spiking
-from pc_precision.relaxation import relax, relax_dense
+from pc_precision.inference import relax, relax_dense
 
 SHARE = {"batch": 0.9, "ema": 0.1}        # of the old running statistics: momentum 0.1 of the batch, and 0.1 of the old
 
@@ -84,7 +84,7 @@ def test_with_freezing_a_batch_updates_the_statistics_once_whatever_the_number_o
         for method in (relax, relax_dense):
             relaxed = method(net, params, stats, x, y, Constant()(T, 4))
             assert worst(relaxed.stats, stats) == 0.0
-        for rule in ("pc", "forward", "bp", lambda *a: jnp.sum(a[1][0]["bias"])):
+        for rule in ("pc", "forward", "bp", lambda net, p, stats, x, settled: jnp.sum(p[0]["bias"])):
             _, after = weight_gradient(net, params, relaxed.stats, x, relaxed, rule)
             assert worst(after[0], after_passes(params, stats, x, mode, 1)) < 1e-12
             if rule != "pc":                             # its predictions come from the initial activities

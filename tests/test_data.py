@@ -59,6 +59,17 @@ def test_normalise_is_its_formula_for_every_grey_level():
     np.testing.assert_allclose(got, (images.astype(np.float64) / 255 - mean) / std, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype, relative", [("float64", 1e-15), ("float32", 1e-6), ("bfloat16", 1e-2)])
+def test_normalise_computes_in_the_type_that_is_named_or_in_jaxs_default(dtype, relative, x64):
+    images = np.arange(0, 256, 5, dtype=np.uint8).reshape(1, 4, 13, 1)
+    got = normalise(jnp.asarray(images), (0.5,), (0.25,), dtype)
+    assert got.dtype == dtype
+    assert np.abs(np.asarray(got, np.float64) - (images / 255 - 0.5) / 0.25).max() <= 4 * relative
+    assert normalise(images, (0.5,), (0.25,)).dtype == jnp.float64          # of `x64`, and of an array of numpy's
+    with jax.enable_x64(False):
+        assert normalise(images, (0.5,), (0.25,)).dtype == jnp.float32
+
+
 # Augmentation
 
 in_jit = jax.jit(augment, static_argnums=(2, 3))

@@ -1,4 +1,5 @@
 "An experiment is one value: equal runs have equal keys in every process, other runs have others, bad ones are refused."
+import os
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -6,14 +7,16 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from pc_precision.experiment import (ALGORITHMS, DEFAULTS, Experiment, covariance, defaults, network, resolve, unused)
+from pc_precision.experiment import (ALGORITHMS, DEFAULTS, INFERENCES, Experiment, Recipe, covariance, defaults, network, resolve,
+                                     unused)
 from pc_precision.precision import Decaying, Spiking
 
 BASE = Experiment(model="vgg7", algorithm="S+F-CN", batch_norm="freeze")
 OTHER = dict(dataset="cifar10", model="vgg5", algorithm="S+F", batch_norm="bn", seed=1, width=0.5, activation="relu", bn_mode="ema",
              padding=1, T=9, x_step=0.2, momentum=0.5, nesterov=True, reading="energy", alpha=0.3, base=10.0, beta=0.7,
              sign_per="epoch", learning_rate=1e-5, weight_decay=0.1, batch_size=64, epochs=3, schedule_epochs=3, patience=None,
-             limit=500, augment=False, select="test", matmul_precision="highest")
+             limit=500, augment=False, select="test", matmul_precision="highest", output="cross_entropy",
+             dtype="bfloat16")
 
 
 @pytest.mark.parametrize("name", OTHER)
@@ -61,6 +64,77 @@ def test_algorithms_are_the_papers():
     assert rule["D+F"] == ("decaying", "forward", "none") and rule["S+F"] == ("spiking", "forward", "none")
 
 
+def test_every_algorithm_of_the_paper_infers_on_the_light_cone_and_learns_once_a_batch_but_backpropagation_sweeps():
+    papers = [name for name in ALGORITHMS if name not in ("BP", "ePC", "iPC")]
+    assert len(papers) == 12 and {(ALGORITHMS[name].inference, ALGORITHMS[name].tempo) for name in papers} == {("cone", "batch")}
+    assert (ALGORITHMS["BP"].inference, ALGORITHMS["BP"].tempo) == ("sweep", "batch")
+
+
+def test_epc_changes_the_inference_alone_and_ipc_learns_at_every_step_of_dense_inference():
+    assert ALGORITHMS["ePC"] == replace(ALGORITHMS["PC"], inference="error_coordinates")
+    assert ALGORITHMS["iPC"] == replace(ALGORITHMS["PC"], inference="dense", tempo="step")
+    assert not {"T", "x_step", "momentum"} & (unused(Experiment(algorithm="ePC")) | unused(Experiment(algorithm="iPC")))
+    assert len({Experiment(algorithm=name).key for name in ALGORITHMS}) == len(ALGORITHMS)
+
+
+def test_statistics_that_are_not_frozen_need_dense_inference_and_the_recipe_says_so():
+    for name, recipe in ALGORITHMS.items():
+        assert Experiment(algorithm=name).recipe == recipe
+        if name != "ePC":
+            kept = {"cone": "dense"}.get(recipe.inference, recipe.inference)
+            assert Experiment(algorithm=name, batch_norm="bn").recipe == replace(recipe, inference=kept)
+        assert Experiment(algorithm=name, batch_norm="freeze").recipe == recipe
+
+
+@pytest.mark.parametrize("field, value, hint", [
+    ("schedule", "spikes", "spiking"), ("rule", "foward", "forward"), ("nudging", "center", "centre"),
+    ("inference", "cones", "cone"), ("tempo", "steps", "step")])
+def test_a_recipe_refuses_an_unknown_name_and_names_the_nearest(field, value, hint):
+    with pytest.raises(ValueError, match=f"unknown {field} {value!r} .did you mean {hint!r}"):
+        Recipe(**{field: value})
+
+
+def test_a_recipe_without_words_is_standard_predictive_coding():
+    assert Recipe() == ALGORITHMS["PC"] and set(INFERENCES) == {"cone", "dense", "error_coordinates", "sweep"}
+
+
+KEPT = {  # typed from files in results/: their names end in the key
+    "920ddd246130b167": dict(dataset="cifar10", model="vgg5", algorithm="S+F", batch_norm="freeze", width=0.125, T=5, x_step=0.003,
+                             momentum=0.0, alpha=0.003, learning_rate=0.003, weight_decay=0.00011, batch_size=64, epochs=10,
+                             schedule_epochs=10, patience=10, limit=10000),
+    "355291a1634ce1ef": dict(dataset="cifar10", model="vgg10", algorithm="PC", width=0.125, T=10, x_step=0.0235, momentum=0.3,
+                             learning_rate=0.003, weight_decay=0.0067, batch_size=64, epochs=10, schedule_epochs=10, patience=10,
+                             limit=10000),
+    "78a79d40e0f16e61": dict(dataset="digits", model="vgg10", algorithm="D+F-CN", width=0.0625, T=10, x_step=0.13, momentum=0.5,
+                             k=1.0, beta=0.5, sign_per="batch", learning_rate=0.004, weight_decay=0.0001, batch_size=32, epochs=3,
+                             schedule_epochs=3, patience=10),
+    "6e5444a8d8f41877": dict(dataset="cifar10", model="vgg7", algorithm="BP", batch_norm="bn", width=0.125, learning_rate=0.003,
+                             weight_decay=0.00011, batch_size=64, epochs=10, schedule_epochs=10, patience=10, limit=10000)}
+
+
+@pytest.mark.parametrize("key", KEPT)
+def test_runs_that_were_stored_before_there_were_outputs_and_types_are_found_under_their_keys(key):
+    assert Experiment(**KEPT[key]).key == key
+    assert Experiment(**KEPT[key], output="squared_error", dtype="float32").key == key
+    assert Experiment(**KEPT[key], output="cross_entropy").key != key != Experiment(**KEPT[key], dtype="bfloat16").key
+
+
+def test_float64_is_refused_unless_jax_has_its_64_bit_mode_and_then_has_a_key_of_its_own(x64):
+    import jax
+    wide = Experiment(dtype="float64")
+    assert wide.key not in {Experiment().key, Experiment(dtype="bfloat16").key}
+    with jax.enable_x64(False), pytest.raises(ValueError, match="JAX_ENABLE_X64=1"):
+        Experiment(dtype="float64")
+
+
+@pytest.mark.parametrize("flag, code", [("0", 1), ("1", 0)])
+def test_the_environment_variable_that_the_refusal_names_is_the_one_that_helps(flag, code):
+    done = subprocess.run([sys.executable, "-c", "from pc_precision.experiment import Experiment; Experiment(dtype='float64')"],
+                          env=os.environ | {"JAX_ENABLE_X64": flag, "PYTHONPATH": ":".join(sys.path)},
+                          capture_output=True, text=True)
+    assert done.returncode == code and ("ValueError" in done.stderr) is bool(code), done.stderr[-2000:]
+
+
 def test_covariance_tables_come_from_the_settings():
     exp = Experiment(model="mlp-8-8", algorithm="S+F", T=4, alpha=0.25, base=2.0)
     assert np.allclose(covariance(exp), Spiking(0.25, 2.0)(4, 3))
@@ -82,6 +156,9 @@ def test_networks_come_from_the_settings():
     (dict(seed=-1), "seed must be"), (dict(alpha=0), "alpha must be"), (dict(x_step=-1.0), "x_step must be"), (dict(beta=0), "beta must be"),
     (dict(beta=1.5), "beta must be"), (dict(momentum=-0.1), "momentum must be"), (dict(learning_rate=float("nan")), "learning_rate must be"),
     (dict(weight_decay=-1), "weight_decay must be"), (dict(epochs=True), "epochs must be"), (dict(width="1"), "width must be"),
+    (dict(output="hinge"), "'squared_error', 'cross_entropy'"), (dict(output="crossentropy"), "did you mean 'cross_entropy'"),
+    (dict(dtype="float16"), "'float32', 'bfloat16', 'float64'"), (dict(dtype="float64"), "JAX_ENABLE_X64=1"),
+    (dict(algorithm="ePC", batch_norm="bn"), "use batch_norm='freeze'"), (dict(algorithm="EPC"), "did you mean 'ePC'"),
     (dict(model="mlp-8", batch_norm="bn"), "needs convolutions"), (dict(model="mlp-0"), "mlp-64-64")])
 def test_bad_values_stop_with_one_sentence_that_names_what_is_allowed(bad, says):
     with pytest.raises(ValueError) as caught:

@@ -107,11 +107,88 @@ def test_vmap_over_images_kernels_and_gradients(shape):
     assert_same(ours, [jnp.stack(v) for v in zip(*(alone(*a) for a in zip(x, kernel, g)))])
 
 
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators use XLA's convolution: no refusal needed")
-def test_forward_derivative_is_refused_not_wrong():
-    x, kernel, _ = arrays((1, 4, 4, 1, 1, 1))
-    with pytest.raises(TypeError, match="custom_vjp"):
-        jax.jvp(lambda x: conv3x3(x, kernel, 1), (x,), (x,))
+def push(conv, padding):
+    "Function of images, kernel and their directions: output and its directional derivative."
+    return lambda x, kernel, dx, dkernel: jax.jvp(lambda x, kernel: conv(x, kernel, padding), (x, kernel), (dx, dkernel))
+
+
+def directions(x, kernel):
+    random = np.random.default_rng(1)
+    return [jnp.asarray(random.normal(size=a.shape), a.dtype) for a in (x, kernel)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_forward_derivative_of_the_convolution_and_of_each_formula_is_that_of_lax(shape, monkeypatch):
+    x, kernel, _ = arrays(shape)
+
+    @jax.jit
+    def every_way(*a):
+        pushed = [push(conv, shape[-1])(*a) for conv in (lax_conv, conv3x3)]
+        for formula in (kernels._xla, kernels._product):
+            monkeypatch.setattr(kernels, "_formula", lambda *_, formula=formula: formula)
+            pushed.append(push(kernels._chosen, shape[-1])(*a))
+        return pushed
+
+    theirs, *ours = every_way(x, kernel, *directions(x, kernel))
+    for way in ours:
+        assert_same(way, theirs)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4, 2, 3, 0), (3, 2, 2, 3, 5, 1)])
+def test_forward_derivative_of_the_convolution_by_finite_differences(shape):
+    x, kernel, _ = arrays(shape)
+    dx, dkernel = directions(x, kernel)
+    _, derivative = push(conv3x3, shape[-1])(x, kernel, dx, dkernel)
+    difference = conv3x3(x + dx, kernel + dkernel, shape[-1]) - conv3x3(x - dx, kernel - dkernel, shape[-1])
+    assert_same([derivative], [difference / 2])          # of second degree: a central difference has no error but rounding
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4, 2, 3, 0), (3, 2, 2, 3, 5, 1), (2, 3, 3, 2, 20, 1)])
+def test_second_derivatives_of_the_convolution_in_every_mode_are_those_of_lax(shape):
+    x, kernel, g = arrays(shape)
+    dx, dkernel = directions(x, kernel)
+
+    def second(conv):
+        total = lambda x, kernel: (jnp.sin(conv(x, kernel, shape[-1])) * g).sum()           # curved in x, in the kernel, in both
+        slope = lambda x, kernel: jax.jvp(total, (x, kernel), (dx, dkernel))[1]
+        both = jax.grad(total, (0, 1))
+        along = lambda x, kernel: sum((a * b).sum() for a, b in zip(both(x, kernel), (dx, dkernel)))
+        return (*jax.jvp(both, (x, kernel), (dx, dkernel))[1],                              # forward over reverse
+                *jax.grad(slope, (0, 1))(x, kernel),                                        # reverse over forward
+                *jax.grad(along, (0, 1))(x, kernel),                                        # reverse over reverse
+                jax.jvp(slope, (x, kernel), (dx, dkernel))[1])                              # forward over forward
+
+    ours, theirs = jax.jit(lambda: second(conv3x3))(), jax.jit(lambda: second(lax_conv))()
+    assert_same(ours, theirs, 1e-11)
+    assert_same(ours[:2], ours[2:4], 1e-11)              # second derivatives commute
+    assert_same(ours[2:4], ours[4:6], 1e-11)
+
+
+def test_forward_and_reverse_derivative_of_the_convolution_are_transposes():
+    shape = (3, 5, 4, 1, 9, 1)
+    x, kernel, g = arrays(shape)
+    dx, dkernel = directions(x, kernel)
+    _, forward = push(conv3x3, shape[-1])(x, kernel, dx, dkernel)
+    _, to_x, to_kernel = pull(conv3x3, x, kernel, g, shape[-1])
+    assert float((forward * g).sum()) == pytest.approx(float((to_x * dx).sum() + (to_kernel * dkernel).sum()), rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2, 3, 4, 1), (2, 5, 5, 3, 30, 1)])
+def test_vmap_of_the_forward_derivative_is_one_derivative_after_the_other(shape):
+    x, kernel, _ = arrays(shape)
+    many = [jnp.stack([a, 2 * a, a - 1]) for a in (x, kernel, *directions(x, kernel))]
+    ours = jax.jit(jax.vmap(push(conv3x3, shape[-1])))(*many)
+    alone = jax.jit(push(lax_conv, shape[-1]))
+    assert_same(ours, [jnp.stack(v) for v in zip(*(alone(*a) for a in zip(*many)))])
+
+
+@pytest.mark.parametrize("dtype, relative", [(jnp.float32, 2e-6), (jnp.bfloat16, 3e-2)])
+def test_forward_derivative_of_the_convolution_keeps_the_type(dtype, relative):
+    x, kernel, _ = arrays((3, 2, 2, 3, 5, 1), dtype)
+    given = (x, kernel, *directions(x, kernel))
+    ours, theirs = push(conv3x3, 1)(*given), push(lax_conv, 1)(*(a.astype(jnp.float64) for a in given))
+    assert all(a.dtype == dtype for a in ours)
+    assert_same([a.astype(jnp.float64) for a in ours], theirs, relative)
 
 
 FORMULAS = [  # role, batch, height, width, cin, cout, padding, product?
@@ -135,13 +212,13 @@ def test_choice_of_formula(role, batch, height, width, cin, cout, padding, produ
     assert chosen is (kernels._product if product else kernels._xla)
 
 
-@pytest.mark.parametrize("backend, primitive", [("cpu", "custom_vjp"), ("gpu", None), ("tpu", None)])
+@pytest.mark.parametrize("backend, primitive", [("cpu", "custom_jvp"), ("gpu", None), ("tpu", None)])
 def test_choices_are_for_cpus_only(backend, primitive, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     x, kernel, _ = arrays((2, 2, 2, 3, 4, 1))
     conv = str(jax.make_jaxpr(lambda x, kernel: conv3x3.__wrapped__(x, kernel, 1))(x, kernel))
     pool = str(jax.make_jaxpr(lambda x: max_pool2.__wrapped__(x))(x))
-    assert ("custom_vjp" in conv) is ("custom_vjp" in pool) is (primitive is not None)
+    assert ("custom_jvp" in conv) is ("custom_jvp" in pool) is (primitive is not None)
     assert ("conv_general_dilated" in conv) is ("reduce_window" in pool) is (primitive is None)
 
 
@@ -208,6 +285,48 @@ def test_pool_vmap():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 2, 4, 4, 2)))
     total = lambda pool: lambda x: (pool(x) ** 2).sum()
     assert (jax.vmap(jax.grad(total(max_pool2)))(x) == jnp.stack([jax.grad(total(lax_pool))(v) for v in x])).all()
+
+
+def test_forward_derivative_of_the_pool_is_the_change_of_the_first_largest_pixel_of_every_tie():
+    x = windows()
+    dx = jnp.arange(1.0, 1 + x.size).reshape(x.shape)
+    y, change = jax.jvp(max_pool2, (x,), (dx,))
+    first = np.asarray(x).reshape(256, 4).argmax(1)
+    assert (np.asarray(y).ravel() == np.asarray(x).reshape(256, 4).max(1)).all()
+    assert (np.asarray(change).ravel() == np.asarray(dx).reshape(256, 4)[np.arange(256), first]).all()
+
+
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32, jnp.bfloat16])
+def test_forward_derivative_of_the_pool_is_that_of_lax_and_the_finite_difference_where_nothing_is_tied(dtype):
+    random = np.random.default_rng(0)
+    x = jnp.asarray(random.permutation(3 * 4 * 6 * 3).reshape(3, 4, 6, 3) / 8, dtype)
+    x, dx = x.astype(dtype), jnp.asarray(random.integers(-8, 8, x.shape), dtype)
+    y, change = jax.jvp(max_pool2, (x,), (dx,))
+    lax_y, lax_change = jax.jvp(lax_pool, (x,), (dx,))
+    assert y.dtype == change.dtype == dtype and (y == lax_y).all()
+    if dtype != jnp.bfloat16:                            # whose 8 bits tie numbers that differ
+        step = 2.0**-10                                  # no pixel overtakes another: they are 1/8 apart
+        assert (change == lax_change).all() and (change == (max_pool2(x + step * dx) - max_pool2(x - step * dx)) / step / 2).all()
+
+
+def test_derivatives_of_the_pool_agree_in_every_mode_to_second_order_and_under_vmap():
+    random = np.random.default_rng(0)
+    x, dx = (jnp.asarray(random.normal(size=(3, 2, 4, 4, 2))) for _ in range(2))
+    total = lambda pool: lambda x: (pool(x) ** 3).sum()
+    forward = lambda pool: lambda x, dx: jax.jvp(total(pool), (x,), (dx,))[1]
+    over_reverse = lambda pool: lambda x, dx: jax.jvp(jax.grad(total(pool)), (x,), (dx,))[1]
+    over_forward = lambda pool: lambda x, dx: jax.grad(forward(pool))(x, dx)
+    for mode in (forward, over_reverse, over_forward):
+        ours, theirs = jax.vmap(mode(max_pool2))(x, dx), jnp.stack([mode(lax_pool)(*a) for a in zip(x, dx)])
+        assert_same([ours], [theirs])
+
+
+def test_a_hessian_of_convolution_and_pool_together_is_symmetric_and_that_of_lax():
+    x, kernel, _ = arrays((1, 4, 4, 2, 3, 1))
+    total = lambda conv, pool: lambda kernel: (pool(jnp.tanh(conv(x, kernel, 1))) ** 2).sum()
+    hessian = lambda *pair: jax.jit(jax.hessian(total(*pair)))(kernel).reshape(kernel.size, kernel.size)
+    ours, theirs = hessian(conv3x3, max_pool2), hessian(lax_conv, lax_pool)
+    assert_same([ours, ours.T], [theirs, ours], 1e-11)
 
 
 @pytest.mark.parametrize("x, kernel, padding, words", [

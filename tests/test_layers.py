@@ -12,7 +12,7 @@ from pc_precision.layers import (ACTIVATIONS, Block, Dense, Network, Readout, ch
                                  predictions_and_stats, uniform, vgg)
 from pc_precision.precision import Constant
 from pc_precision.learning import weight_gradient
-from pc_precision.relaxation import relax, relax_dense
+from pc_precision.inference import relax, relax_dense
 
 KEY = jax.random.key(0)
 

@@ -50,9 +50,13 @@ def test_decaying_precisions_of_a_layer_sum_to_one_and_stay_zero_where_the_error
     assert all((precision[t, l] > 0) == (t >= arrival[l]) for t in range(T) for l in range(L))
 
 
-def test_a_steep_decay_ends_in_infinite_covariance_not_in_nan():
+def test_a_steep_decay_ends_in_a_covariance_beyond_all_bounds_not_in_nan_and_so_does_its_derivative():
     table = np.asarray(Decaying(50.0)(8, 3))
-    assert not np.isnan(table).any() and table[-1, 2] == np.inf and table[0, 2] == pytest.approx(1)
+    assert not np.isnan(table).any() and table[-1, 2] > 1e30 and table[0, 2] == pytest.approx(1)
+    for k in (0.5, 1.0, 50.0, 1000.0):
+        assert np.isfinite(jax.jacfwd(lambda k: 1 / Decaying(k)(8, 3))(k)).all()
+    exact = jax.jacfwd(lambda k: jnp.exp(-k * jnp.arange(8)) / jnp.exp(-k * jnp.arange(8)).sum())(0.5)
+    np.testing.assert_allclose(jax.jacfwd(lambda k: 1 / Decaying(k)(8, 3)[:, 2])(0.5), exact, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("T, L", [(5, 5), (9, 4), (3, 6), (1, 1)])
@@ -90,6 +94,24 @@ def test_values_that_are_not_positive_raise(make, values, bad):
     (name,) = values
     with says(name, "positive"):
         make(**{name: bad})
+
+
+def test_only_the_base_of_a_spike_may_be_infinite():
+    assert (np.asarray(Spiking(0.1, INF)(2, 1)) == [[np.float32(0.1)], [INF]]).all()
+    for make in (Constant, Spiking, Decaying):
+        with says("positive", "infinity"):
+            make(INF)
+
+
+@pytest.mark.parametrize("distance, front", [((2, 1, 0), [2, 1, 0]), ((1, 2, 1, 0), [1, 2, 1, 0]), ((1, 1, 0), [1, 1, 0])])
+def test_in_a_graph_the_error_arrives_after_as_many_steps_as_the_layer_is_far_from_the_output(distance, front):
+    np.testing.assert_array_equal(since_arrival(4, distance), np.arange(4)[:, None] - np.array(front))
+    assert [int(np.argmax(column)) for column in (np.asarray(Spiking(0.1)(4, distance)) < 0.5).T] == front
+    precision = 1 / np.asarray(Decaying(0.7)(4, distance))
+    for column, arrival in zip(precision.T, front):
+        np.testing.assert_allclose(column, [0] * arrival + [np.exp(-0.7 * s) / sum(np.exp(-0.7 * j) for j in range(4 - arrival))
+                                                            for s in range(4 - arrival)], rtol=1e-5)
+    assert Constant(0.5)(4, distance).shape == (4, len(distance))
 
 
 @pytest.mark.parametrize("make", [Constant, Spiking, Decaying])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-CASES = ["S+F, frozen, batch", "PC, scan", "PC, bn, ema", "BP, bn, batch, scan"]
+CASES = ["S+F, frozen, batch", "PC, scan", "PC, bn, ema", "BP, bn, batch, scan", "ePC, scan", "iPC"]
 
 
 @pytest.fixture(scope="module")

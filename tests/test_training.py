@@ -1,5 +1,10 @@
 "A training step is what Algorithm 1 says, whichever way it is run; evaluation counts what numpy counts."
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +13,15 @@ import optax
 import pytest
 
 from pc_precision.data import Dataset, DatasetInfo, Split
-from pc_precision.energy import layer_energies
-from pc_precision.experiment import Experiment, network
+from pc_precision.energy import LOSSES, Output, layer_energies
+from pc_precision.experiment import ALGORITHMS, Experiment, Recipe, covariance, network
+from pc_precision.inference import infer, relax, relax_dense, rows, sweep
 from pc_precision.layers import feedforward
-from pc_precision.precision import Spiking
-from pc_precision.relaxation import relax
-from pc_precision.training import (Epoch, Info, Plan, backprop_errors, best_epoch, diverged, epoch_hyper, evaluate, finished,
-                                   jit_epoch, jit_evaluate, jit_step, learn, learning_rates, make_plan, start, train,
-                                   train_epoch, train_step, training_split)
+from pc_precision.learning import backprop_loss, energy_loss, forward_update_loss, learn, weight_gradient
+from pc_precision.precision import Constant, Spiking
+from pc_precision.training import (Epoch, Info, Plan, best_epoch, diverged, epoch_hyper, evaluate, finished, jit_epoch,
+                                   jit_evaluate, jit_step, learning_rates, make_algorithm, make_plan, prepare_batch, report,
+                                   start, train, train_epoch, train_step, training_split)
 
 INFO = DatasetInfo("toy", 7, (8, 8, 1), (0.4,), (0.3,), False, 0, "random", True)
 
@@ -84,18 +90,65 @@ def test_every_epoch_sees_every_image_once_in_another_order():
     assert sorted(seen[0]) == sorted(seen[1]) == list(range(96)) and (seen[0] != seen[1]).any()
 
 
-def test_energies_of_backprop_are_its_squared_backward_errors():
+def test_the_errors_of_a_sweep_are_the_displacements_that_the_spike_front_leaves():
     net = network(EXP, 7)
     x, y = batch()
     params, stats = net.init(jax.random.key(0), x)
     front = relax(net, params, stats, x, y, covariance=Spiking(0.1, float("inf"))(3, 3), x_step=0.1)
-    still = relax(net, params, stats, x, y, covariance=jnp.ones((0, 3)))
-    errors = backprop_errors(net, params, stats, x, still)
-    np.testing.assert_allclose(layer_energies(errors), layer_energies(front.displacements), rtol=1e-4)
-    np.testing.assert_allclose(errors[-1], y - feedforward(net, params, stats, x)[0][-1], atol=1e-6)
+    swept = infer(sweep(), net, params, stats, x, Output(y), rows(net, jnp.ones((0, 3))))
+    for ours, theirs in zip(swept.errors, front.displacements, strict=True):
+        assert np.linalg.norm(ours - theirs) <= 1e-4 * np.linalg.norm(theirs)
+    np.testing.assert_allclose(layer_energies(swept.errors), layer_energies(front.displacements), rtol=1e-4)
+    np.testing.assert_allclose(swept.errors[-1], y - feedforward(net, params, stats, x)[0][-1], atol=1e-6)
 
 
-def test_the_forward_update_costs_no_forward_pass_and_backprop_nothing_extra():
+def learned_by(exp, x, y, epoch=0):
+    "What learns from one batch by an optimiser that adds the gradient to the parameters, and the plan."
+    plan, hyper = make_plan(exp, INFO), epoch_hyper(exp, 3, epoch)
+    hyper = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    params, stats = plan.net.init(jax.random.key(0), x)
+    none = optax.identity()
+    learned = learn(make_algorithm(plan, hyper), none, plan.net, params, stats, none.init(params), x,
+                    Output(y, hyper.beta, LOSSES[plan.output]), len(hyper.covariance))
+    return learned, plan, params, stats, hyper
+
+
+@pytest.mark.parametrize("algorithm, loss", [("PC", energy_loss), ("S", energy_loss), ("F", forward_update_loss),
+                                             ("D+F", forward_update_loss), ("BP", backprop_loss)])
+def test_a_batch_learns_along_the_gradient_of_its_rules_scalar_loss_after_dense_inference(algorithm, loss):
+    exp = replace(EXP, algorithm=algorithm, x_step=0.2, momentum=0.3, reading="energy")
+    learned, plan, params, stats, hyper = learned_by(exp, *batch())
+    x, y = batch()
+    table = hyper.covariance if len(hyper.covariance) else jnp.ones((1, 3))
+    settled = relax_dense(plan.net, params, stats, x, y, table, hyper.x_step, hyper.momentum, "energy")
+    grads, _ = weight_gradient(plan.net, params, stats, x, settled, loss)
+    for new, old, g in zip(*map(jax.tree.leaves, (learned.params, params, grads)), strict=True):
+        assert np.linalg.norm(new - old - g) <= 1e-3 * np.linalg.norm(g) + 1e-6
+
+
+def test_the_energies_reported_are_of_the_errors_that_taught_and_loss_and_hits_of_the_forward_pass():
+    x, y = batch()
+    for algorithm, errors in {"PC": "errors", "S+F": "displacements", "BP": "errors"}.items():
+        learned, plan, params, stats, _ = learned_by(replace(EXP, algorithm=algorithm), x, y)
+        info, output = report(plan, learned, y), feedforward(plan.net, params, stats, x)[0][-1]
+        expected = [0.5 * (np.asarray(e, np.float64) ** 2).sum() / 32 for e in getattr(learned.settled, errors)]
+        np.testing.assert_allclose(info.energies, expected, rtol=1e-5)
+        assert np.isclose(info.loss, 0.5 * (np.asarray(y - output) ** 2).sum() / 32, rtol=1e-5)
+        assert np.isclose(info.accuracy, (np.argmax(output, 1) == np.argmax(y, 1)).mean())
+
+
+def test_a_plan_says_by_names_what_is_compiled_and_schedules_and_nudging_are_numbers():
+    plans = {name: make_plan(replace(EXP, algorithm=name), INFO) for name in ALGORITHMS}
+    assert plans["PC"] == plans["S"] == plans["D"] == plans["PC-CN"] and plans["S+F"] == plans["F"] == plans["D+F-CN"]
+    assert len({plans[name] for name in ("BP", "PC", "F", "ePC", "iPC")}) == 5
+    assert plans["ePC"].recipe == Recipe(inference="error_coordinates")
+    assert plans["iPC"].recipe == Recipe(inference="dense", tempo="step")
+    other = make_plan(replace(EXP, output="cross_entropy", dtype="bfloat16"), INFO)
+    assert (other.output, other.dtype) == ("cross_entropy", "bfloat16")
+    assert (plans["PC"].output, plans["PC"].dtype) == ("squared_error", "float32")
+
+
+def test_no_rule_costs_a_forward_pass_of_its_own_and_backprop_nothing_extra():
     def flops(function, *args):
         return jax.jit(function).lower(*args).compile().cost_analysis()["flops"]
 
@@ -103,12 +156,17 @@ def test_the_forward_update_costs_no_forward_pass_and_backprop_nothing_extra():
     x, y = batch()
     net = network(exp, 7)
     params, stats = net.init(jax.random.key(0), x)
+    none = optax.identity()
 
     def grads(algorithm):
         e = replace(exp, algorithm=algorithm)
         plan, hyper = make_plan(e, INFO), epoch_hyper(e, 1, 0)
         hyper = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
-        return flops(lambda p, x, y, h: learn(plan, p, stats, x, y, h), params, x, y, hyper)
+
+        def one(p, x, y, h):
+            learned = learn(make_algorithm(plan, h), none, net, p, stats, none.init(p), x, Output(y, h.beta), len(h.covariance))
+            return learned.params, report(plan, learned, y)
+        return flops(one, params, x, y, hyper)
 
     def plain(p, x, y):
         return jax.value_and_grad(lambda p: 0.5 * jnp.mean(jnp.sum((y - feedforward(net, p, stats, x)[0][-1]) ** 2, 1)))(p)
@@ -117,9 +175,11 @@ def test_the_forward_update_costs_no_forward_pass_and_backprop_nothing_extra():
     hidden = 2 * 32 * 256 * 256                                      # one product of a hidden layer
     # T = L = 5: at step t a hidden layer is computed again, once forward and once back, if its input has moved (l - 1 >= L - t)
     again = sum(l - 1 >= 5 - t for t in range(5) for l in (2, 3, 4))
-    expected = (3 + 3 + 3 + 2 * again) * hidden                     # forward pass, its pulls, weight gradients, the cone
-    assert expected < grads("S+F") < 1.15 * expected
-    assert grads("S+F") + 2.9 * hidden < grads("S")                  # predicting from the final activities is a pass more
+    forward, pulls, weights, change = 3, 3, 3, 3                     # hidden products of each part
+    expected = (forward + pulls + 2 * again + weights) * hidden
+    assert expected < grads("S+F") < 1.15 * expected                 # predicts from the initial activities: the forward pass
+    expected += change * hidden                                      # the last step's change of the predictions
+    assert expected < grads("S") < 1.15 * expected                   # then products and errors of the final activities are known
 
 
 def test_evaluation_counts_what_numpy_counts_padding_left_out():
@@ -133,6 +193,43 @@ def test_evaluation_counts_what_numpy_counts_padding_left_out():
     assert np.isclose(found["top1"], (order[:, 0] == split.labels).mean())
     assert np.isclose(found["top5"], (order[:, :5] == split.labels[:, None]).any(1).mean())
     assert np.isclose(found["loss"], 0.5 * ((np.eye(7)[split.labels] - output) ** 2).sum(1).mean(), rtol=1e-5)
+
+
+def cross_entropy_of(output, labels):
+    "By numpy in float64, a number an image."
+    output = np.asarray(output, np.float64)
+    return np.log(np.exp(output - output.max(1, keepdims=True)).sum(1)) + output.max(1) - output[np.arange(len(labels)), labels]
+
+
+def test_evaluation_and_training_report_the_cross_entropy_of_an_experiment_whose_output_is_charged_so():
+    exp = replace(EXP, output="cross_entropy")
+    plan = make_plan(exp, INFO)
+    state = start(exp, plan)
+    split = toy(53, 5)
+    output = feedforward(plan.net, state.params, state.stats, jnp.asarray((split.images / 255 - 0.4) / 0.3, jnp.float32))[0][-1]
+    found = evaluate(plan, state.params, state.stats, split, batch=20)
+    assert np.isclose(found["loss"], cross_entropy_of(output, split.labels).mean(), rtol=1e-5)
+    assert found["top1"] == evaluate(make_plan(EXP, INFO), state.params, state.stats, split, batch=20)["top1"]
+    hyper = epoch_hyper(exp, 3, 0)
+    now = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    _, info = train_step(plan, state, jax.random.key(0), split.images[:32], split.labels[:32], now)
+    assert np.isclose(info.loss, cross_entropy_of(output[:32], split.labels[:32]).mean(), rtol=1e-5)
+
+
+def test_a_backprop_step_on_cross_entropy_is_adamw_on_what_optax_calls_so():
+    exp = replace(EXP, algorithm="BP", output="cross_entropy", weight_decay=0.1)
+    plan, hyper = make_plan(exp, INFO), epoch_hyper(exp, 3, 0)
+    state, (x, y) = start(exp, plan), batch()
+    loss = lambda p: optax.softmax_cross_entropy(feedforward(plan.net, p, state.stats, x)[0][-1], y).mean()
+    learned, plan, params, stats, _ = learned_by(exp, x, y)
+    for new, old, g in zip(*map(jax.tree.leaves, (learned.params, params, jax.grad(loss)(params))), strict=True):
+        np.testing.assert_allclose(new - old, g, atol=1e-6)
+    now = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    adamw = optax.adamw(float(now.learning_rate), weight_decay=0.1)
+    updates, _ = adamw.update(jax.grad(loss)(state.params), adamw.init(state.params), state.params)
+    new, _ = train_step(plan, state, jax.random.key(0), DATA.train.images[:32], DATA.train.labels[:32], now)
+    for a, b in zip(jax.tree.leaves(new.params), jax.tree.leaves(optax.apply_updates(state.params, updates))):
+        np.testing.assert_allclose(a, b, atol=3e-6)
 
 
 def test_a_network_that_says_the_same_of_all_classes_is_right_by_chance_only():
@@ -230,8 +327,64 @@ def test_data_that_cannot_be_trained_on_stop_with_one_sentence(change, says):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("algorithm", ["BP", "PC", "S+F", "D+F"])
-def test_every_rule_learns_a_task_that_can_be_learned(algorithm):
-    exp = replace(EXP, algorithm=algorithm, epochs=40, learning_rate=5e-3, schedule_epochs=40, patience=None, x_step=0.1)
+LEARNS = [*((name, "squared_error", "float32") for name in ("BP", "PC", "S+F", "D+F", "ePC", "iPC")),
+          *((name, "cross_entropy", "float32") for name in ("BP", "PC", "S+F", "ePC", "iPC")),
+          ("S+F", "squared_error", "bfloat16")]
+
+
+@pytest.mark.parametrize("algorithm, output, dtype", LEARNS)
+def test_every_algorithm_learns_a_task_that_can_be_learned(algorithm, output, dtype):
+    exp = replace(EXP, algorithm=algorithm, output=output, dtype=dtype, epochs=40, learning_rate=5e-3, schedule_epochs=40,
+                  patience=None, x_step=0.1)
     records = [r for _, r in train(exp, DATA)]
-    assert records[-1].metrics["test"]["top1"] > 0.9 > 0.4 > records[0].metrics["test"]["top1"]
+    assert records[-1].metrics["test"]["top1"] > 0.9 > 0.5 > records[0].metrics["test"]["top1"]
+    assert records[-1].metrics["test"]["loss"] < 0.6 * records[0].metrics["test"]["loss"]
+
+
+def real_leaves(tree):
+    return [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+
+
+def types_after_an_epoch(dtype):
+    "By algorithm: types of the state's numbers before and after an epoch, of the record's; whether all moved and are finite."
+    found = {}
+    cases = [*((name, "mlp-8-8", None) for name in ("BP", "D-CN", "ePC", "iPC")), ("S+F", "vgg5", "freeze")]
+    for name, model, norm in cases:
+        exp = replace(EXP, algorithm=name, dtype=dtype, epochs=1, model=model, width=1 / 64, batch_norm=norm)
+        data = DATA if norm is None else large_images()
+        plan = make_plan(exp, data.info)
+        before = start(exp, plan)
+        kept = [np.asarray(a, np.float64) for a in jax.tree.leaves(before.params)]
+        [(after, record)] = list(train(exp, data))
+        real = real_leaves((before, after))
+        x, y = prepare_batch(plan, jax.random.key(0), *(jnp.asarray(a[:4]) for a in data.train))
+        found[f"{name}, {model}, {norm}"] = dict(
+            state=sorted({str(leaf.dtype) for leaf in real}), images=[str(x.dtype), str(y.dtype)],
+            info=sorted({str(leaf.dtype) for leaf in jax.tree.leaves(record.train)}),
+            finite=all(bool(jnp.isfinite(leaf).all()) for leaf in real) and np.isfinite(record.metrics["test"]["loss"]),
+            moved=all((a != np.asarray(b, np.float64)).any() for a, b in zip(kept, jax.tree.leaves(after.params))))
+    return found
+
+
+def large_images():
+    "Each pixel sixteen times, for a network that needs 32 x 32."
+    grow = lambda split: Split(split.images.repeat(4, 1).repeat(4, 2), split.labels)
+    return Dataset(replace(INFO, image=(32, 32, 1)), *map(grow, DATA[1:]))
+
+
+def test_an_epoch_in_bfloat16_keeps_every_number_of_the_state_in_bfloat16_and_reports_in_float32():
+    for name, found in types_after_an_epoch("bfloat16").items():
+        assert found["state"] == ["bfloat16"] and found["images"] == ["bfloat16"] * 2 and found["info"] == ["float32"], name
+        assert found["finite"] and (found["moved"] or "freeze" in name), name      # biases before BatchNorm rest
+
+
+@pytest.mark.slow
+def test_an_epoch_in_float64_keeps_every_number_of_the_state_in_float64():
+    code = "import json, test_training as t; print(json.dumps(t.types_after_an_epoch('float64'), default=lambda v: v.item()))"
+    folder = Path(__file__).parent
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          env=os.environ | {"JAX_ENABLE_X64": "1", "PYTHONPATH": f"{folder}{os.pathsep}{folder.parent}"})
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name, found in json.loads(done.stdout).items():
+        assert found["state"] == ["float64"] and found["images"] == ["float64"] * 2 and found["info"] == ["float64"], name
+        assert found["finite"] and (found["moved"] or "freeze" in name), name      # biases before BatchNorm rest

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from .data import DATASETS, load
 from .experiment import ALGORITHMS, Experiment, network, resolve
 from .figures import COLOURS, SETTINGS, Line, legend_below, page_figure
-from .layers import Whole, VGG, Network, choose
+from .layers import VGG, Network, Whole, choose
 from .learning import RULES
 from .results import kept, summarise
 from .training import training_split

@@ -330,17 +330,18 @@ def test_the_light_cone_refuses_a_solver_that_moves_what_has_no_gradient(solver)
 
 # --- every inference, solver and output ---------------------------------------------------------------------------------
 
-SOLVERS = {"sgd": optax.sgd(X_STEP), "heavy ball": optax.sgd(X_STEP, 0.5), "nesterov": optax.sgd(X_STEP, 0.5, True), "adam": optax.adam(1e-2)}
+SOLVERS = {"sgd": optax.sgd(X_STEP), "heavy ball": optax.sgd(X_STEP, 0.5), "nesterov": optax.sgd(X_STEP, 0.5, True), 
+           "adam": optax.adam(1e-2, eps=1e-3)}           # a smaller eps blows up the rounding of dense in layers that the error has not reached
 LOSS_OF = list(LOSSES.values())
 
 
-@pytest.mark.parametrize("name, solver", [*itertools.product(("mlp", "graph"), SOLVERS), ("resnet", "heavy ball"), ("vgg-batch", "adam"),
-                                          ("vgg-ema", "nesterov")])
+@pytest.mark.parametrize("name, solver", [("mlp", "adam"), ("graph", "sgd"), ("graph", "nesterov"), ("resnet", "heavy ball"),
+                                          ("vgg-batch", "adam"), ("vgg-ema", "nesterov")])
 def test_the_light_cone_is_dense_with_every_solver_whether_it_grows_or_not_step_by_step_and_repeated(x64, name, solver):
     net, shape = NETS[name]()
     params, stats, x, y = setup(net, shape)
     L = len(net)
-    for T, reading, loss in ((2, "energy", LOSS_OF[0]), (UNROLLED // L + 2, "activity", LOSS_OF[1])):
+    for T, reading, loss in ((2, "energy", LOSS_OF[0]), (UNROLLED // L + 2, "activity", LOSS_OF[1]))[name[:3] in ("res", "vgg"):]:
         ways = [partial(cone, growing=True), partial(cone, growing=False), dense]
         table = SCHEDULES["own"](T, L)
 
@@ -351,10 +352,25 @@ def test_the_light_cone_is_dense_with_every_solver_whether_it_grows_or_not_step_
 
         for beta in (1.0, -0.5):
             grown, whole, slow = run(params, beta)
-            assert norm(slow.displacements[-2] if isinstance(slow, Settled) else slow[2][-2]) > 1e-4
+            assert norm(slow[2][-2]) > 1e-4
             gaps = [worst(found, slow) for found in (grown, whole)]
             print(f"\n{name} {solver} T = {T} beta = {beta}: {max(gaps):.1e}")
             assert max(gaps) < 1e-10
+
+
+def arrival(net: Network) -> np.ndarray:
+    """The step from which a layer has an error: one after an error of a layer that it, or a layer it reads, is read by or is.
+
+    In a chain that is the distance to the output; in a graph a layer may read one that has moved sooner than itself.
+    """
+    L = len(net)
+    error, moves = np.array([np.inf] * L + [0.0]), np.full(L + 1, np.inf)
+    for _ in range(L):
+        for l in range(1, L):
+            moves[l] = 1 + min(error[l], *(error[r] for r in range(l + 1, L + 1) if l in net.reads(r)))
+        for l in range(1, L):
+            error[l] = min(moves[l], *(moves[p] for p in net.reads(l)))
+    return error[1:]
 
 
 @pytest.mark.parametrize("growing", [True, False])
@@ -364,7 +380,7 @@ def test_outside_the_light_cone_every_number_is_exactly_zero_in_a_repeated_step_
     params, stats, x, y = setup(net, shape)
     T, distance = UNROLLED // len(net) + 2, np.array(net.distance)
     settled = jax.jit(lambda p: relax(net, p, stats, x, y, Constant()(T, 5), inference=partial(cone, growing=growing)))(params)
-    reached = np.arange(T + 1)[:, None] >= distance
+    reached = np.arange(T + 1)[:, None] >= arrival(net)
     assert (np.asarray(settled.energies)[~reached] == 0).all() and (np.asarray(settled.energies)[reached] > 0).all()
     settled = relax(net, params, stats, x, y, Constant()(1, 5), inference=partial(cone, growing=growing))
     assert [bool((d != 0).any()) for d in settled.displacements] == list(distance <= 1)
@@ -518,25 +534,27 @@ def test_follow_sees_a_jump_over_the_flat_ends_and_over_a_kink():
         np.testing.assert_allclose(follow(f, at, f(at), by), [[change]], rtol=1e-4)
 
 
-KINDS = [(a, b, x64_on) for x64_on in (False, True) for a in ("bfloat16", "float32", *["float64"] * x64_on)
-         for b in (None, "float32", *["float64"] * x64_on)]
+KINDS = [("bfloat16", "float32", False), ("bfloat16", None, False), ("float32", None, True), *itertools.product(
+    ("bfloat16", "float32", "float64"), ("float32", "float64"), [True])]
+TYPED = [("mlp", "cone", 1, 3), ("mlp", "cone", 0, 26), ("graph", "cone", 0, 2), ("mlp", "dense", 1, 26), ("mlp", "error_coordinates", 0, 26),
+         ("graph", "error_coordinates", 1, 2), ("mlp", "sweep", 1, 1), ("vgg-ema", "cone", 0, 3)]
 
 
 @pytest.mark.parametrize("dtype, numbers, double", KINDS)
 def test_the_type_of_the_parameters_is_kept_whatever_the_type_of_the_numbers(dtype, numbers, double):
     with jax.enable_x64(double):
         number = (lambda a: a) if numbers is None else partial(jnp.asarray, dtype=numbers)
-        for name, way, loss, T in [*itertools.product(("mlp", "graph"), WAYS, LOSS_OF, (6, 30)), ("vgg-ema", "cone", LOSS_OF[0], 40)]:
+        for name, way, loss, T in TYPED:
             net, shape = NETS[name]()
             params, stats, x, y = jax.eval_shape(partial(setup, net, shape, dtype=jnp.dtype(dtype)))
 
             def run(params, stats, x, y):
-                settled = relax(net, params, stats, x, Output(y, number(0.5), loss), number(Decaying()(T, len(net))), number(0.1),
+                settled = relax(net, params, stats, x, Output(y, number(0.5), LOSS_OF[loss]), number(Decaying()(T, len(net))), number(0.1),
                                 number(0.5), inference=WAYS[way])
                 return settled._replace(beta=None), [weight_gradient(net, params, stats, x, settled, rule) for rule in ("pc", "forward", "bp")]
 
             settled, gradients = jax.eval_shape(run, params, stats, x, y)
-            assert {a.dtype for a in jax.tree.leaves((settled, gradients))} == {jnp.dtype(dtype)}, (name, way, loss.name, T)
+            assert {a.dtype for a in jax.tree.leaves((settled, gradients))} == {jnp.dtype(dtype)}, (name, way, loss, T)
 
 
 # --- derivatives through inference, and the size of its program ------------------------------------------------------------

@@ -8,8 +8,8 @@ import pytest
 from flax import nnx
 
 from helpers_core import says, worst, x64  # noqa: F401
-from pc_precision.layers import (ACTIVATIONS, Block, Dense, Network, Readout, choose, feedforward, mlp, predictions,
-                                 predictions_and_stats, uniform, vgg)
+from pc_precision.layers import (ACTIVATIONS, Block, Dense, Network, Readout, Residual, Whole, as_layer, choose, feedforward, mlp, predictions,
+                                 uniform, vgg)
 from pc_precision.precision import Constant
 from pc_precision.learning import weight_gradient
 from pc_precision.inference import relax, relax_dense
@@ -102,6 +102,41 @@ def test_layers_one_to_L_lie_at_places_zero_to_L_minus_one_and_predict_from_the_
     assert [float(a[0, 0]) for a in activities] == [2.0, 6.0, 30.0]
     given = tuple(jnp.full((1, 2), n) for n in (7.0, 11.0, 13.0))
     assert [float(mu[0, 0]) for mu in predictions(net, params, stats, x, given)] == [2.0, 21.0, 55.0]
+
+
+# --- graphs ---------------------------------------------------------------------------------------------------------------
+
+def test_a_layer_of_a_graph_reads_its_parents_and_a_skip_is_added_to_the_prediction():
+    net = Network((Dense(2, "identity"), Dense(2, "identity"), Residual(Dense(2, "identity"))), (0, 1, (2, 1)))
+    params = tuple({"kernel": n * jnp.eye(2), "bias": jnp.zeros(2)} for n in (2.0, 3.0, 5.0))
+    activities, _ = feedforward(net, params, ({},) * 3, jnp.ones((1, 2)))
+    assert [float(a[0, 0]) for a in activities] == [2.0, 6.0, 32.0]
+    given = tuple(jnp.full((1, 2), n) for n in (7.0, 11.0, 13.0))
+    assert [float(mu[0, 0]) for mu in predictions(net, params, ({},) * 3, jnp.ones((1, 2)), given)] == [2.0, 21.0, 62.0]
+
+
+@pytest.mark.parametrize("parents, distance, above", [
+    (None, (3, 2, 1, 0), (2, 3, 4, 4)), ((0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 4, 4)), ((0, 1, 2, (3, 1)), (1, 2, 1, 0), (4, 3, 4, 4)),
+    ((0, 0, (1, 2), 3), (2, 2, 1, 0), (3, 3, 4, 4)), ((0, 1, (2, 1), (3, 2, 0)), (2, 1, 1, 0), (2, 4, 4, 4))])
+def test_in_a_graph_distance_counts_steps_of_the_shortest_path_and_above_is_the_next_layer_on_it(parents, distance, above):
+    net = Network((Dense(2),) * 4, parents)
+    assert net.distance == distance and net.above == above
+
+
+def test_a_chain_written_as_a_graph_gives_the_same_numbers():
+    chain, graph = mlp([4, 4], 3), Network(mlp([4, 4], 3).layers, (0, 1, (2,)))
+    x = jnp.ones((2, 5))
+    params, stats = chain.init(KEY, x)
+    assert worst(params, graph.init(KEY, x)[0]) == 0
+    assert worst(feedforward(chain, params, stats, x)[0], feedforward(graph, params, stats, x)[0]) == 0
+    assert hash(graph) == hash(Network(mlp([4, 4], 3).layers, [[0], [1], [2]])) and graph != chain
+
+
+def test_what_is_no_layer_is_wrapped_whole_and_a_layer_stays_as_it_is():
+    assert as_layer(Dense(3)) == Dense(3) and Network((Dense(3),)).layers == (Dense(3),)
+    assert isinstance(as_layer(nnx.Linear(3, 3, rngs=nnx.Rngs(0))), Whole)
+    linear = lambda rngs: nnx.Linear(3, 3, rngs=rngs)
+    assert isinstance(Residual(linear).layer, Whole) and as_layer(as_layer(linear)) == as_layer(linear)
 
 
 # --- closed forms -------------------------------------------------------------------------------------------------------
@@ -246,6 +281,9 @@ def test_modules_relax_and_learn_like_any_layer_and_the_module_stays_as_it_was(x
     assert worst(jax.tree.map(np.array, nnx.to_pure_dict(nnx.state(module))), before) == 0
 
 
+graph = lambda *parents: Network((Dense(2),) * 3, parents)
+
+
 # --- bad input: one clear sentence ------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("make, words", [
@@ -260,9 +298,13 @@ def test_modules_relax_and_learn_like_any_layer_and_the_module_stays_as_it_was(x
     (lambda: vgg(["P", 8]), ("P",)), (lambda: vgg([8, "P", "P"]), ("P",)), (lambda: vgg([8, "p"]), ("p",)),
     (lambda: mlp([0]), ("features", "1", "0")), (lambda: Block(0), ("features",)),
     (lambda: Network(()), ("at least one layer",)), (lambda: Network((3,)), ("3", "no layer")),
-    (lambda: Network((jnp.ones((20, 20)),)), ("no layer",)), (lambda: Network((nnx.Linear,)), ("Linear",))],
+    (lambda: Network((jnp.ones((20, 20)),)), ("no layer",)), (lambda: Network((nnx.Linear,)), ("Linear",)),
+    (lambda: graph(0, 1, (2, 3)), ("layer 3 reads layer 3", "cycle")), (lambda: graph(0, 3, 1), ("layer 2 reads layer 3", "cycle")),
+    (lambda: graph(0, 1, 4), ("layer 3", "4", "1 to 3")), (lambda: graph(0, 1, -1), ("layer 3", "-1")), (lambda: graph(0, 1, ()), ("layer 3",)),
+    (lambda: graph(0, 1, "12"), ("layer 3",)), (lambda: graph(0, True, 2), ("layer 2", "True")),
+    (lambda: graph(0, 0, 1), ("no layer reads layer 2",)), (lambda: graph(0, 1), ("3 layers", "2")), (lambda: graph(0, 1, 2, 3), ("3 layers", "4"))],
     ids=["near", "far", "number", "model", "activation", "batch_norm", "padding", "paddings", "pool first", "pool twice", "small p",
-         "features", "block", "empty", "no layer", "array", "class"])
+         "features", "block", "empty", "no layer", "array", "class", *(f"graph {i}" for i in range(10))])
 def test_what_cannot_be_built_is_told_in_one_sentence(make, words):
     with says(*words):
         make()
@@ -280,8 +322,12 @@ DROPOUT = lambda rngs: nnx.Sequential(nnx.Linear(5, 3, rngs=rngs), nnx.Dropout(0
     (Network((Dense(5), DROPOUT)), (1, 5), ("layer 2", "dropout")),
     (Network((nnx.Dropout(0.5, rngs=nnx.Rngs(0)),)), (1, 5), ("layer 1", "dropout")),
     (Network((Dense(3), lambda rngs: nnx.Linear(4, 3, rngs=rngs))), (1, 5), ("layer 2", "(3,)", "(4,)")),
-    (Network((Dense(3), nnx.Conv(5, 3, (3, 3), rngs=nnx.Rngs(0)))), (1, 5), ("layer 2",))],
-    ids=["odd pool", "flat", "too small", "too small to pool", "integers", "dropout", "dropout instance", "module", "module conv"])
+    (Network((Dense(3), nnx.Conv(5, 3, (3, 3), rngs=nnx.Rngs(0)))), (1, 5), ("layer 2",)),
+    (Network((Dense(3), Residual(Dense(3)))), (1, 5), ("layer 2", "two", "(main, skip)")),
+    (Network((Dense(3), Dense(3), Residual(Dense(3))), (0, 1, (2, 1, 0))), (1, 5), ("layer 3", "two")),
+    (Network((Dense(3), Residual(Dense(4))), (0, (1, 1))), (1, 5), ("layer 2", "skip", "(1, 3)", "(1, 4)")),
+    (Network((Dense(3), Dense(3), Dense(2)), (0, 1, (2, 1))), (1, 5), ("layer 3",))],
+    ids=["odd pool", "flat", "too small", "too small to pool", "integers", "dropout", "dropout instance", "module", "module conv", "one parent", "three parents", "skip", "two parents"])
 def test_inputs_that_do_not_fit_name_the_layer(net, shape, words):
     dtype = shape[-1] if isinstance(shape[-1], str) else "float32"
     x = jnp.zeros([n for n in shape if not isinstance(n, str)], dtype)

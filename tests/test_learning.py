@@ -4,14 +4,16 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from helpers_core import NETS, as_type, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer, x64  # noqa: F401
-from pc_precision.energy import energy, errors, layer_energies
-from pc_precision.layers import Dense, Network, Readout, mlp, predictions
-from pc_precision.learning import backprop_loss, energy_loss, forward_update_loss, weight_gradient
+from pc_precision.energy import LOSSES, Output, energy, errors, layer_energies
+from pc_precision.layers import Dense, Network, Readout, feedforward, mlp, predictions
+from pc_precision.learning import (Algorithm, Lesson, backprop_loss, energy_loss, forward, forward_update_loss, learn, pc,
+                                   weight_gradient)
 from pc_precision.precision import Constant, Spiking
-from pc_precision.inference import relax
+from pc_precision.inference import cone, dense, error_coordinates, relax, sweep
 
 
 def gradients(net, params, stats, x, y, covariance, rules, x_step=0.1, beta=1.0):
@@ -196,3 +198,149 @@ def test_an_unknown_rule_is_told_in_one_sentence(rule, words):
     relaxed = relax(net, params, stats, x, y, Constant()(0, 5))
     with says(*words):
         weight_gradient(net, params, stats, x, relaxed, rule)
+
+
+# --- outputs, graphs and algorithms -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["mlp", "graph", "resnet"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_sweep_and_the_forward_update_are_the_gradient_of_the_plain_loss_at_every_nudge(x64, name, loss):
+    net, shape = NETS[name]()
+    params, stats, x, y = setup(net, shape)
+
+    def cost(params):
+        mu = feedforward(net, params, stats, x)[0][-1]
+        if loss == "squared_error":
+            return 0.5 * jnp.sum((y - mu) ** 2) / len(x)
+        return jnp.sum(y * (jax.nn.logsumexp(mu, -1, keepdims=True) - mu)) / len(x)
+
+    @jax.jit
+    def run(beta):
+        settled = relax(net, params, stats, x, Output(y, beta, LOSSES[loss]), Constant()(1, len(net)), inference=lambda _: sweep())
+        return weight_gradient(net, params, stats, x, settled, "forward")[0], settled.energies[-1, -1]
+
+    true = jax.jit(jax.grad(cost))(params)
+    assert all(norm(g) > 1e-4 for g in true)
+    for beta in (1.0, 0.3, -0.5):
+        assert worst_layer(run(beta)[0], true) < 1e-12
+    if loss == "cross_entropy":
+        assert float(run(1.0)[1]) == pytest.approx(float(cost(params)), rel=1e-12)
+
+
+@pytest.mark.parametrize("way", [cone, dense, error_coordinates])
+@pytest.mark.parametrize("name, loss", [("mlp", "cross_entropy"), ("graph", "squared_error")])
+def test_both_rules_are_the_gradient_of_their_energy_written_out_over_beta(x64, name, loss, way):
+    net, shape = NETS[name]()
+    params, stats, x, y = setup(net, shape)
+
+    def written(params, inputs, final, target):
+        mu = predictions(net, params, stats, x, inputs)
+        hidden = sum(jnp.sum((a - m) ** 2) / 2 for a, m in zip(final[:-1], mu[:-1]))
+        if loss == "squared_error":
+            return (hidden + jnp.sum((target - mu[-1]) ** 2) / 2) / len(x)
+        return (hidden + jnp.sum(jax.nn.logsumexp(mu[-1], -1) - (target * mu[-1]).sum(-1))) / len(x)
+
+    @jax.jit
+    def run(params, beta):
+        settled = relax(net, params, stats, x, Output(y, beta, LOSSES[loss]), Constant()(4, len(net)), 0.2, inference=way)
+        found = [weight_gradient(net, params, stats, x, settled, rule)[0] for rule in (pc, forward)]
+        true = [jax.grad(written)(params, inputs, settled.final, settled.final[-1]) for inputs in (settled.final, settled.initial)]
+        return found, jax.tree.map(lambda g: g / beta, true)
+
+    for beta in (1.0, 0.3, -0.5):
+        for found, true in zip(*run(params, beta)):
+            assert worst_layer(found, true) < 1e-12
+
+
+def slow_ipc(net, params, stats, x, y, table, weights, rates, solver, optimiser):
+    """iPC written out: at each step both gradients of one weighted energy, from the same point, over the layers that are reached."""
+    activities, distance = feedforward(net, params, stats, x)[0], np.array(net.distance)
+    hidden, state = activities[:-1], optimiser.init(params)
+    solver_state = solver.init(hidden)
+
+    @jax.jit
+    def gradients(hidden, params, w, reached):
+        def E(hidden, params):
+            mu = predictions(net, params, stats, x, (*hidden, y))
+            return sum(w[l] * reached[l] * jnp.sum((a - m) ** 2) / 2 for l, (a, m) in enumerate(zip((*hidden, y), mu)))
+        return jax.grad(E, (0, 1))(hidden, params)
+
+    for t in range(len(table)):
+        gx, g = gradients(hidden, params, weights[t], (t >= distance) * 1.0)
+        gx = tuple(rates[t, l] * a for l, a in enumerate(gx))
+        g = jax.tree.map(lambda a: a / len(x), g)
+        updates, solver_state = solver.update(gx, solver_state, hidden)
+        hidden = optax.apply_updates(hidden, updates)
+        updates, state = optimiser.update(g, state, params)
+        updates = jax.tree.map(lambda u, a: u if bool((a != 0).any()) else 0 * u, updates, g)
+        params = optax.apply_updates(params, updates)
+    return params, hidden
+
+
+@pytest.mark.parametrize("name, reading, T", [("mlp", "energy", 4), ("mlp", "activity", 27), ("graph", "energy", 27), ("graph", "activity", 2)])
+def test_incremental_predictive_coding_is_its_loop_written_out(x64, name, reading, T):
+    net, shape = NETS[name]()
+    params, stats, x, y = setup(net, shape)
+    schedule, solver, optimiser = Spiking(0.3), optax.sgd(0.1, 0.5), optax.adamw(1e-2, eps=1e-3, weight_decay=1e-2)
+    table = schedule(T, net.distance)
+    above = {"mlp": [1, 2, 3, 4, 4], "graph": [1, 4, 3, 4, 4]}[name]
+    weights, rates = (1 / table, jnp.ones_like(table)) if reading == "energy" else (jnp.ones_like(table), 1 / table[:, jnp.array(above)])
+    slow_params, hidden = slow_ipc(net, params, stats, x, y, table, weights, rates, solver, optimiser)
+    algorithm = Algorithm(dense(solver), schedule, pc, "step", reading)
+    learned = jax.jit(lambda p: learn(algorithm, optimiser, net, p, stats, optimiser.init(p), x, Output(y), T))(params)
+    gap = worst(learned.params, slow_params)
+    print(f"\niPC against its loop, {name} {reading} T = {T}: {gap:.1e}")
+    assert gap < 1e-11
+    moved = [worst(a, b) > 0 for a, b in zip(learned.params, params)]
+    assert moved == [d < T for d in net.distance]
+
+
+@pytest.mark.parametrize("algorithm", [
+    Algorithm(dense(optax.sgd(0.1)), Constant(), pc, "step", "energy"), Algorithm(error_coordinates(optax.sgd(0.1)), Constant(), pc),
+    Algorithm(cone(optax.sgd(0.1)), Spiking(0.1), forward), Algorithm(sweep(), Constant(), forward)], ids=["iPC", "ePC", "S+F", "BP"])
+@pytest.mark.parametrize("name, loss", [("mlp", "squared_error"), ("graph", "cross_entropy")])
+def test_every_algorithm_lowers_the_loss_of_its_batch(name, loss, algorithm):
+    net, shape = NETS[name]()
+    params, stats, x, y = setup(net, (16, *shape[1:]), gain=1.0)
+    optimiser, output = optax.adamw(3e-3), Output(y, 1.0, LOSSES[loss])
+    cost = lambda learned: float(output.loss.cost(learned.settled.initial[-1], y).mean())
+    step = jax.jit(lambda p, state: learn(algorithm, optimiser, net, p, stats, state, x, output, 6))
+    first = learned = step(params, optimiser.init(params))
+    for _ in range(25):
+        learned = step(learned.params, learned.optimiser)
+    assert cost(learned) < 0.9 * cost(first)
+
+
+def test_a_batch_of_learn_is_inference_a_gradient_and_a_step_of_the_optimiser(x64):
+    net, shape = NETS["vgg-ema"]()
+    params, stats, x, y = setup(net, shape)
+    optimiser, table = optax.adamw(1e-2), Spiking(0.3)(4, 4)
+    for rule in (pc, forward, backprop_loss):
+        learned = learn(Algorithm(cone(optax.sgd(0.2)), Spiking(0.3), rule), optimiser, net, params, stats, optimiser.init(params), x, Output(y, 0.5), 4)
+        settled = relax(net, params, stats, x, y, table, 0.2, beta=0.5)
+        grads, after = weight_gradient(net, params, stats, x, settled, rule)
+        updates, _ = optimiser.update(grads, optimiser.init(params), params)
+        assert worst(learned.params, optax.apply_updates(params, updates)) < 1e-10 and worst(learned.stats, after) < 1e-13
+        assert worst(learned.errors, settled.displacements if rule is forward else settled.errors) < 1e-13
+
+
+@pytest.mark.parametrize("inference, tempo, words", [
+    (cone(optax.sgd(0.1)), "step", ("tempo 'step'", "dense")), (error_coordinates(optax.sgd(0.1)), "step", ("tempo 'step'", "dense")),
+    (sweep(), "step", ("tempo 'step'", "dense")), (dense(optax.sgd(0.1)), "stpe", ("tempo", "did you mean 'step'", "'batch'")),
+    (cone(optax.sgd(0.1)), None, ("tempo", "'batch'", "'step'"))])
+def test_a_tempo_that_does_not_exist_or_that_an_inference_cannot_follow_is_told_in_one_sentence(inference, tempo, words):
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    with says(*words):
+        learn(Algorithm(inference, Constant(), pc, tempo), optax.sgd(0.1), net, params, stats, optax.sgd(0.1).init(params), x, Output(y), 3)
+
+
+def test_a_lesson_of_your_own_mixes_what_predicts_and_what_teaches(x64):
+    net, shape = small_mlp("tanh")
+    params, stats, x, y = setup(net, shape)
+    settled = relax(net, params, stats, x, y, Constant()(5, 5), 0.3, beta=-0.5)
+    grads, _ = weight_gradient(net, params, stats, x, settled, lambda settled: Lesson(settled.initial, settled.errors))
+    for l in range(5):
+        below = (x, *settled.initial)[l]
+        slope = 1 if l == 4 else 1 - settled.initial[l] ** 2
+        np.testing.assert_allclose(grads[l]["kernel"], -below.T @ (settled.errors[l] * slope) / len(x) / -0.5, atol=1e-13)

@@ -20,7 +20,7 @@ from pc_precision.layers import feedforward
 from pc_precision.learning import backprop_loss, energy_loss, forward_update_loss, learn, weight_gradient
 from pc_precision.precision import Constant, Spiking
 from pc_precision.training import (Epoch, Info, Plan, best_epoch, diverged, epoch_hyper, evaluate, finished, jit_epoch,
-                                   jit_evaluate, jit_step, learning_rates, make_algorithm, make_plan, prepare_batch, report,
+                                   jit_evaluate, jit_step, learning_rates, make_algorithm, make_plan, report,
                                    start, train, train_epoch, train_step, training_split)
 
 INFO = DatasetInfo("toy", 7, (8, 8, 1), (0.4,), (0.3,), False, 0, "random", True)
@@ -341,50 +341,50 @@ def test_every_algorithm_learns_a_task_that_can_be_learned(algorithm, output, dt
     assert records[-1].metrics["test"]["loss"] < 0.6 * records[0].metrics["test"]["loss"]
 
 
-def real_leaves(tree):
-    return [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+def real_types(tree):
+    return sorted({str(leaf.dtype) for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)})
 
 
-def types_after_an_epoch(dtype):
-    "By algorithm: types of the state's numbers before and after an epoch, of the record's; whether all moved and are finite."
-    found = {}
-    cases = [*((name, "mlp-8-8", None) for name in ("BP", "D-CN", "ePC", "iPC")), ("S+F", "vgg5", "freeze")]
-    for name, model, norm in cases:
-        exp = replace(EXP, algorithm=name, dtype=dtype, epochs=1, model=model, width=1 / 64, batch_norm=norm)
-        data = DATA if norm is None else large_images()
-        plan = make_plan(exp, data.info)
-        before = start(exp, plan)
-        kept = [np.asarray(a, np.float64) for a in jax.tree.leaves(before.params)]
-        [(after, record)] = list(train(exp, data))
-        real = real_leaves((before, after))
-        x, y = prepare_batch(plan, jax.random.key(0), *(jnp.asarray(a[:4]) for a in data.train))
-        found[f"{name}, {model}, {norm}"] = dict(
-            state=sorted({str(leaf.dtype) for leaf in real}), images=[str(x.dtype), str(y.dtype)],
-            info=sorted({str(leaf.dtype) for leaf in jax.tree.leaves(record.train)}),
-            finite=all(bool(jnp.isfinite(leaf).all()) for leaf in real) and np.isfinite(record.metrics["test"]["loss"]),
-            moved=all((a != np.asarray(b, np.float64)).any() for a, b in zip(kept, jax.tree.leaves(after.params))))
+def types_of_steps(dtype):
+    "By algorithm and BatchNorm: types of the numbers of the state around a step, and of its record; nothing is computed."
+    found, info = {}, replace(INFO, image=(32, 32, 1))
+    for name, norm in [*((n, "freeze") for n in ("BP", "PC", "S+F", "D-CN", "ePC", "iPC")), ("S+F", None), ("PC", "bn")]:
+        exp = replace(EXP, algorithm=name, dtype=dtype, model="vgg5", width=1 / 64, batch_norm=norm)
+        plan, hyper = make_plan(exp, info), epoch_hyper(exp, 3, 0)
+        hyper = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+        before = jax.eval_shape(lambda: start(exp, plan))
+        given = jax.ShapeDtypeStruct((4, 32, 32, 1), jnp.uint8), jax.ShapeDtypeStruct((4,), jnp.int32)
+        after, record = jax.eval_shape(lambda s, *a: train_step(plan, s, jax.random.key(0), *a, hyper), before, *given)
+        found[f"{name}, {norm}"] = [real_types((before, after)), real_types(record)]
+        assert all((a.shape, a.dtype) == (b.shape, b.dtype) for a, b in zip(*map(jax.tree.leaves, (before, after)), strict=True))
     return found
 
 
-def large_images():
-    "Each pixel sixteen times, for a network that needs 32 x 32."
-    grow = lambda split: Split(split.images.repeat(4, 1).repeat(4, 2), split.labels)
-    return Dataset(replace(INFO, image=(32, 32, 1)), *map(grow, DATA[1:]))
+def an_epoch(dtype, **changes):
+    "Types of the numbers of the state after an epoch, of its record; whether all parameters moved and all numbers are finite."
+    exp = replace(EXP, dtype=dtype, epochs=1, **changes)
+    before = [np.asarray(a, np.float64) for a in jax.tree.leaves(start(exp, make_plan(exp, INFO)).params)]
+    [(state, record)] = list(train(exp, DATA))
+    moved = all((a != np.asarray(b, np.float64)).any() for a, b in zip(before, jax.tree.leaves(state.params), strict=True))
+    return [real_types(state), real_types(record.train), moved, not diverged(state, record.train)]
 
 
-def test_an_epoch_in_bfloat16_keeps_every_number_of_the_state_in_bfloat16_and_reports_in_float32():
-    for name, found in types_after_an_epoch("bfloat16").items():
-        assert found["state"] == ["bfloat16"] and found["images"] == ["bfloat16"] * 2 and found["info"] == ["float32"], name
-        assert found["finite"] and (found["moved"] or "freeze" in name), name      # biases before BatchNorm rest
+def test_a_step_in_bfloat16_leaves_every_number_of_the_state_in_bfloat16_and_reports_in_float32():
+    for name, (state, info) in types_of_steps("bfloat16").items():
+        assert state == ["bfloat16"] and info == ["float32"], name
+
+
+def test_an_epoch_in_bfloat16_moves_every_parameter_of_the_state_which_stays_in_bfloat16():
+    assert an_epoch("bfloat16", model="mlp-8-8") == [["bfloat16"], ["float32"], True, True]
 
 
 @pytest.mark.slow
-def test_an_epoch_in_float64_keeps_every_number_of_the_state_in_float64():
-    code = "import json, test_training as t; print(json.dumps(t.types_after_an_epoch('float64'), default=lambda v: v.item()))"
+def test_steps_and_an_epoch_in_float64_leave_every_number_of_the_state_and_of_the_record_in_float64():
+    code = "import json, test_training as t; print(json.dumps([t.types_of_steps('float64'), t.an_epoch('float64')]))"
     folder = Path(__file__).parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                           env=os.environ | {"JAX_ENABLE_X64": "1", "PYTHONPATH": f"{folder}{os.pathsep}{folder.parent}"})
     assert done.returncode == 0, done.stderr[-3000:]
-    for name, found in json.loads(done.stdout).items():
-        assert found["state"] == ["float64"] and found["images"] == ["float64"] * 2 and found["info"] == ["float64"], name
-        assert found["finite"] and (found["moved"] or "freeze" in name), name      # biases before BatchNorm rest
+    steps, epoch = json.loads(done.stdout)
+    assert all(types == [["float64"], ["float64"]] for types in steps.values()), steps
+    assert epoch == [["float64"], ["float64"], True, True]

@@ -11,7 +11,7 @@ from .inference import (
     Inference, Settled, cone, dense, error_coordinates, infer, relax, relax_dense, rows, sweep)
 from .layers import ACTIVATIONS, Block, Dense, Layer, Network, Readout, Residual, feedforward, mlp, predictions, vgg
 from .learning import (
-    Algorithm, Lesson, backprop_loss, energy_loss, forward, forward_update_loss, learn, lesson_gradient, pc, weight_gradient)
+    Algorithm, Learned, Lesson, backprop_loss, energy_loss, forward, forward_update_loss, learn, lesson_gradient, pc, weight_gradient)
 from .paper import (
     accuracy_table, caption, check_parameters, costs, depth_figure, flops, freezing_figure, grid, larger_scale,
     next_profile, nudging_figure, parameter_count, published, save_table, timing_grid, timing_table, to_markdown)
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ACTIVATIONS", "ALGORITHMS", "Algorithm", "Block", "Box", "CLAIMS", "Cluster", "Constant", "DATASETS",
     "Dataset", "DatasetInfo", "Decaying", "Dense", "Epoch", "Experiment", "Inference", "Info", "LOSSES",
-    "Layer", "Lesson", "Loss", "Network", "Output", "Plan", "Readout", "Recipe", "Residual", "Search",
+    "Layer", "Learned", "Lesson", "Loss", "Network", "Output", "Plan", "Readout", "Recipe", "Residual", "Search",
     "Settled", "Spiking", "Split", "State", "Verdict", "accuracy_table", "acting_covariance", "augment",
     "backprop_loss", "caption", "check_parameters", "cone", "costs", "dense", "depth_figure", "energy",
     "energy_figure", "energy_loss", "error_coordinates", "errors", "evaluate", "feedforward", "flops",

@@ -6,7 +6,7 @@
 __all__ = ['READINGS', 'NOISE', 'GROWING', 'UNROLLED', 'rows', 'Settled', 'Inference', 'size_of', 'add', 'scale', 'descend',
            'final_energies', 'DenseState', 'dense', 'follow', 'nearer', 'rest_of', 'forward', 'pull', 'pulls',
            'backward', 'at_rest', 'still', 'full', 'Moving', 'start', 'predict', 'output_error', 'read_moving', 'cone',
-           'check_resting', 'error_coordinates', 'sweep', 'infer', 'concrete', 'finite', 'check_target',
+           'check_resting', 'error_coordinates', 'sweep', 'infer', 'concrete', 'finite', 'as_number', 'check_target',
            'check_numbers', 'check_covariance', 'as_output', 'relax', 'relax_dense']
 
 # %% ../nbs/03_inference.ipynb #ac3134fc
@@ -348,7 +348,10 @@ def sweep() -> Inference:
         deltas = backward(net, params, stats, x, state.initial, state.products, state.d[-1])
         return state._replace(d=deltas, eps=deltas)
 
-    return Inference(init, lambda net, params, x, state, row: state, read_moving)
+    def read(net, params, x, state):                         # its products are those of the initial activities
+        return read_moving(net, params, x, state)._replace(products=None)
+
+    return Inference(init, lambda net, params, x, state, row: state, read)
 
 # %% ../nbs/03_inference.ipynb #2220bd8a
 UNROLLED = 128
@@ -385,6 +388,14 @@ def finite(tree: Any) -> bool:
     return not concrete(tree) or all(np.isfinite(np.asarray(a, np.float64)).all() for a in jax.tree.leaves(tree))
 
 
+def as_number(value: Any) -> float:
+    "A concrete value as a float; NaN for what is no number."
+    try:
+        return float(np.asarray(value, np.float64))
+    except (TypeError, ValueError):
+        return float("nan")
+
+
 def check_target(output: Output, mu: Any) -> None:
     "Raise a ValueError unless the label fits the output's shape, is finite, and suits the loss."
     shapes = [jax.tree.map(jnp.shape, tree) for tree in (output.y, mu)]
@@ -392,7 +403,7 @@ def check_target(output: Output, mu: Any) -> None:
         raise ValueError(f"the target has shape {shapes[0]}, but the output of the network {shapes[1]}; labels go in one-hot")
     if not finite(output.y):
         raise ValueError("the targets must be finite, but some are NaN or infinite")
-    if concrete(output.beta) and not (np.isfinite(float(output.beta)) and output.beta):
+    if concrete(output.beta) and (not np.isfinite(as_number(output.beta)) or as_number(output.beta) == 0):
         raise ValueError(f"beta must be a finite number other than 0, not {output.beta!r}")
     if output.loss is LOSSES["cross_entropy"] and concrete(output.y):
         y = np.asarray(output.y, np.float64)
@@ -403,7 +414,7 @@ def check_target(output: Output, mu: Any) -> None:
 def check_numbers(x: Any, x_step: Any, momentum: Any) -> None:
     "Raise a ValueError for NaN or infinite inputs, a step that is not positive, or a momentum out of range; traced values pass."
     check_positive(x_step=x_step)
-    if concrete(momentum) and not 0 <= np.asarray(momentum) < np.inf:
+    if concrete(momentum) and not 0 <= as_number(momentum) < np.inf:
         raise ValueError(f"momentum must be a finite number of at least 0, not {momentum!r}")
     if not finite(x):
         raise ValueError("the inputs must be finite, but some are NaN or infinite")

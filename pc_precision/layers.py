@@ -190,7 +190,7 @@ class Whole(Layer):
         "The object's `apply`."
         return self.layer.apply(params, stats, z, train)
 
-# %% ../nbs/00_layers.ipynb #0e7a2411
+# %% ../nbs/00_layers.ipynb #dbcfc634
 @dataclass(frozen=True)
 class Module:
     "Parameters, statistics and prediction of a flax.nnx module: `make(rngs)` returns it."
@@ -241,7 +241,7 @@ def as_layer(item: Any) -> Layer:
     raise ValueError(f"{reprlib.repr(item).splitlines()[0]} is no layer: give a Layer, an object with init and apply, "
                      "a flax.nnx module or a factory rngs -> module")
 
-# %% ../nbs/00_layers.ipynb #fa81eb69
+# %% ../nbs/00_layers.ipynb #13ff744c
 @dataclass(frozen=True)
 class Residual(Layer):
     "A layer that reads (main, skip) and adds the skip to its prediction: mu = f(main) + skip."
@@ -269,13 +269,13 @@ class Residual(Layer):
         mu, stats = self.layer.rest(params, stats, z[0], train)
         return mu + z[1], stats
 
-# %% ../nbs/00_layers.ipynb #4f9776e8
+# %% ../nbs/00_layers.ipynb #d14fdd90
 Parents = tuple[tuple[int, ...], ...]
 
 
 def check_parents(parents: Sequence, L: int) -> Parents:
     "The nodes that layers 1..L read, as tuples; ValueError unless each is an earlier one (0: the input) and all lead to layer L."
-    parents = tuple((p,) if isinstance(p, int) else tuple(p) for p in parents)
+    parents = tuple(tuple(p) if isinstance(p, (tuple, list)) else (p,) for p in parents)
     if len(parents) != L:
         raise ValueError(f"parents must name what each of the {L} layers reads, but has {len(parents)} entries")
     for number, nodes in enumerate(parents, 1):
@@ -320,18 +320,24 @@ class Network:
 
     @property
     def distance(self) -> tuple[int, ...]:
-        "The steps that the output's error needs to reach each of layers 1..L: the length of the shortest path to the output."
-        steps = {len(self): 0}
-        for number in range(len(self), 0, -1):               # a layer comes after all that it reads
-            for node in self.reads(number):
-                steps[node] = min(steps.get(node, len(self)), steps[number] + 1)
-        return tuple(steps[number] for number in range(1, len(self) + 1))
+        """The step at which each of layers 1..L first has an error; in a chain L - l.
+
+        An error moves what its layer reads, and a layer has an error as soon as it, or something that it reads, has moved.
+        """
+        first, moved, step = {len(self): 0}, set(), 0
+        while len(first) < len(self):
+            step += 1
+            moved |= {node for number in first for node in self.reads(number) if node}
+            reached = {number for number in range(1, len(self)) if moved & {number, *self.reads(number)}}
+            first |= dict.fromkeys(reached - first.keys(), step)
+        return tuple(first[number] for number in range(1, len(self) + 1))
 
     @property
     def above(self) -> tuple[int, ...]:
-        "For each of layers 1..L-1 the layer that its first error comes from, the next on the shortest path to the output; L for L."
+        "For each of layers 1..L-1 the layer whose error moves it first; L for L."
+        distance = self.distance
         readers = lambda node: [l for l in range(node + 1, len(self) + 1) if node in self.reads(l)]
-        nearest = lambda node: min(readers(node), key=lambda l: self.distance[l - 1], default=len(self))
+        nearest = lambda node: min(readers(node), key=lambda l: distance[l - 1], default=len(self))
         return tuple(nearest(node) for node in range(1, len(self) + 1))
 
     def init(self, key: jax.Array, x: Any) -> tuple[tuple, tuple]:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RULES', 'TEMPOS', 'Lesson', 'pc', 'forward', 'layer_gradient', 'lesson_gradient', 'energy_loss',
-           'forward_update_loss', 'backprop_loss', 'is_loss', 'weight_gradient', 'Algorithm', 'Learned', 'learn',
-           'after_inference', 'at_every_step']
+           'forward_update_loss', 'backprop_loss', 'is_loss', 'as_rule', 'weight_gradient', 'Algorithm', 'Learned',
+           'learn', 'after_inference', 'at_every_step']
 
 # %% ../nbs/04_learning.ipynb #f37adfbe
 import inspect
@@ -81,7 +81,16 @@ RULES: dict[str, Callable] = {"pc": pc, "forward": forward, "bp": backprop_loss}
 
 def is_loss(rule: Callable) -> bool:
     "Whether a rule is a scalar loss (net, params, stats, x, settled), and not a function from `Settled` to `Lesson`."
-    return len(inspect.signature(rule).parameters) == 5
+    try:
+        inspect.signature(rule).bind(*range(5))
+    except TypeError:
+        return False
+    return True
+
+
+def as_rule(rule: str | Callable) -> Callable:
+    "A rule by its name in RULES, or the function that it is. Raises ValueError for an unknown name."
+    return rule if callable(rule) else RULES[choose("rule", rule, RULES)]
 
 
 def weight_gradient(net: Network, params: tuple, stats: tuple, x: Any, settled: Settled,
@@ -91,7 +100,7 @@ def weight_gradient(net: Network, params: tuple, stats: tuple, x: Any, settled: 
     rule: a name in RULES, a function from `Settled` to `Lesson`, or a scalar loss (net, params, stats, x, settled). The statistics
     are updated once, by the pass that predicts (a loss: from the initial activities). Raises ValueError for an unknown name.
     """
-    rule = rule if callable(rule) else RULES[choose("rule", rule, RULES)]
+    rule = as_rule(rule)
     if not is_loss(rule):
         return lesson_gradient(net, params, stats, x, rule(settled), settled.beta)
     grads = jax.grad(rule, 1)(net, params, stats, x, settled)
@@ -126,8 +135,9 @@ def learn(algorithm: Algorithm, optimiser: optax.GradientTransformation, net: Ne
           x: Any, output: Output, T: int) -> Learned:
     """One batch: T steps of inference, and the weight steps that the algorithm's tempo asks for; `state`: the optimiser's.
 
-    Raises ValueError for an unknown tempo, or an inference that cannot follow weights that move at every step.
+    Raises ValueError for an unknown tempo or rule, or a rule or inference that cannot follow weights that move at every step.
     """
+    algorithm = algorithm._replace(rule=as_rule(algorithm.rule))
     table = rows(net, algorithm.schedule(T, len(net) if net.parents is None else net.distance), algorithm.reading)
     way = at_every_step if choose("tempo", algorithm.tempo, TEMPOS) == "step" else after_inference
     return way(algorithm, optimiser, net, params, stats, state, x, output, table)
@@ -148,6 +158,8 @@ def at_every_step(algorithm, optimiser, net, params, stats, state, x, output, ta
     Layers that the error has not reached have exactly no gradient, and parameters without a gradient rest.
     """
     activities, T = algorithm.inference.init(net, params, stats, x, output), len(table[0])
+    if is_loss(algorithm.rule):
+        raise ValueError("tempo 'step' needs a rule that makes a Lesson of a Settled; a scalar loss can only follow inference")
     if isinstance(activities, Moving):
         raise ValueError("tempo 'step' needs an inference that predicts anew when the weights have moved: use `dense`")
     reached = jnp.arange(T)[:, None] >= jnp.array(net.distance)

@@ -95,6 +95,21 @@ def setup(net: Network, shape: tuple, seed: int = 0, dtype: Any = None, gain: fl
     return params, stats, x, jax.nn.one_hot(rng.integers(0, classes, shape[0]), classes, dtype=dtype)
 
 
+def arrival(net: Network) -> np.ndarray:
+    """The step from which a layer has an error: one after an error of a layer that it, or a layer it reads, is read by or is.
+
+    In a chain that is the distance to the output; in a graph a layer may read one that has moved sooner than itself.
+    """
+    L = len(net)
+    error, moves = np.array([np.inf] * L + [0.0]), np.full(L + 1, np.inf)
+    for _ in range(L):
+        for l in range(1, L):
+            moves[l] = 1 + min(error[l], *(error[r] for r in range(l + 1, L + 1) if l in net.reads(r)))
+        for l in range(1, L):
+            error[l] = min(moves[l], *(moves[p] for p in net.reads(l)))
+    return error[1:]
+
+
 # --- the slow truth: dense layers with tanh and a linear readout; one sample, one layer, one unit after the other -------
 
 def slow_layer(params: dict, x: np.ndarray, last: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -116,9 +116,9 @@ def test_a_layer_of_a_graph_reads_its_parents_and_a_skip_is_added_to_the_predict
 
 
 @pytest.mark.parametrize("parents, distance, above", [
-    (None, (3, 2, 1, 0), (2, 3, 4, 4)), ((0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 4, 4)), ((0, 1, 2, (3, 1)), (1, 2, 1, 0), (4, 3, 4, 4)),
+    (None, (3, 2, 1, 0), (2, 3, 4, 4)), ((0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 4, 4)), ((0, 1, 2, (3, 1)), (1, 1, 1, 0), (4, 3, 4, 4)),
     ((0, 0, (1, 2), 3), (2, 2, 1, 0), (3, 3, 4, 4)), ((0, 1, (2, 1), (3, 2, 0)), (2, 1, 1, 0), (2, 4, 4, 4))])
-def test_in_a_graph_distance_counts_steps_of_the_shortest_path_and_above_is_the_next_layer_on_it(parents, distance, above):
+def test_in_a_graph_distance_counts_steps_to_the_first_error_and_above_is_the_layer_whose_error_moves_a_layer_first(parents, distance, above):
     net = Network((Dense(2),) * 4, parents)
     assert net.distance == distance and net.above == above
 

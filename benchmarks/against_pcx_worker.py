@@ -66,7 +66,7 @@ def orders(batch: int) -> list[np.ndarray]:
 
 
 class Ours:
-    "pc_precision's make_step."
+    "pc_precision's training step."
 
     def __init__(self, method: str, net: str, batch: int):
         import jax
@@ -75,13 +75,13 @@ class Ours:
         import pc_precision as pc
         from pc_precision.data import DatasetInfo
         from pc_precision.experiment import Recipe
-        from pc_precision.training import Hyper, Plan, State, jit_step, make_step
+        from pc_precision.training import Hyper, Plan, State, jit_step, release_memory
         name, width = shape(net)
         info = DatasetInfo("random", CLASSES, (32, 32, 3), MEAN, STD, False, 0, "", False)
         recipe = {"pc": Recipe(), "s+f": Recipe("spiking", "forward"), "bp": Recipe(rule="bp", inference="sweep")}[method]
         self.plan = Plan(pc.vgg(name, CLASSES, width), info, recipe, nesterov=True, augment=False, batch_size=batch,
                          dtype="float64" if jax.config.jax_enable_x64 else "float32")
-        L, self.jit_step, self.train_step, self.x_step = len(self.plan.net), jit_step, make_step(self.plan), X_STEP
+        L, self.jit_step, self.release, self.x_step = len(self.plan.net), jit_step, release_memory, X_STEP
         self.tables = [np.asarray(schedule(L, L), np.float32) for schedule in (pc.Constant(), pc.Spiking(X_STEP))]
         table = np.ones((0, L), np.float32) if method == "bp" else self.tables[method == "s+f"]
         self.hyper = Hyper(*map(np.float32, (table, X_STEP, MOMENTUM, 1, RATE, DECAY)))
@@ -96,7 +96,9 @@ class Ours:
 
     def step(self):
         self.orders.append(self.orders.pop(0))
-        self.state, info = self.train_step(self.state, self.data, self.orders[0], self.hyper)
+        self.lower()                                         # once; then as training does, what the compiler freed goes back
+        self.release()
+        self.state, info = self.jit_step(self.plan, self.state, self.data, self.orders[0], self.hyper)
         return info
 
     def lower(self):

@@ -21,7 +21,7 @@ from .search import (
     Search, found_table, importances, load_best, plan_search, plot_history, plot_importances, plot_search, search,
     search_settings, space_table)
 from .share import merge_results, pack_results
-from .training import Epoch, Info, Plan, State, evaluate, make_plan, make_step, train
+from .training import Epoch, Info, Plan, State, evaluate, make_plan, train
 from .verdicts import CLAIMS, Verdict, judge, verdict_figure, verdict_table
 
 __version__ = "0.1.0"
@@ -34,7 +34,7 @@ __all__ = [
     "energy_figure", "energy_loss", "error_coordinates", "errors", "evaluate", "feedforward", "flops",
     "flow_chart", "forward", "forward_update_loss", "found_table", "freezing_figure", "front_steps", "grid",
     "imbalance", "imbalance_table", "importances", "incomplete", "infer", "judge", "kept", "larger_scale",
-    "layer_energies", "learn", "lesson_gradient", "load", "load_best", "make_plan", "make_step",
+    "layer_energies", "learn", "lesson_gradient", "load", "load_best", "make_plan",
     "merge_results", "mlp", "next_profile", "normalise", "nudge", "nudging_figure", "pack_results",
     "parameter_count", "pc", "plan_search", "plot_history", "plot_importances", "plot_search",
     "predictions", "prepare", "published", "read_store", "relax", "relax_dense", "results", "rows",

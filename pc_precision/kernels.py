@@ -15,10 +15,16 @@ import numpy as np
 from jax import Array, lax
 
 # %% ../nbs/00_kernels.ipynb #27c3d22d
-def _xla(x: Array, kernel: Array, padding: int) -> Array:
-    "The convolution as XLA's own operation."
-    return lax.conv_general_dilated(x, kernel, (1, 1), [(padding, padding)] * 2,
-                                    dimension_numbers=("NHWC", "HWIO", "NHWC"))
+_ORDERS = {"output": ("NHWC", "HWIO", "NHWC"), "input": ("NHWC", "HWOI", "NHWC"), "kernel": ("CHWN", "IHWO", "HWNC")}
+
+
+def _xla(x: Array, kernel: Array, padding: int, role: str = "output") -> Array:
+    "The convolution as XLA's own operation, with axes ordered so that the map that `role` names reads NHWC and HWIO."
+    images, kernels, out = _ORDERS[role]
+    move = lambda a, order, to: a.transpose([order.index(axis) for axis in to])
+    y = lax.conv_general_dilated(move(x, "NHWC", images), move(kernel, "HWIO", kernels), (1, 1), [(padding, padding)] * 2,
+                                 dimension_numbers=_ORDERS[role])
+    return move(y, out, "NHWC")
 
 
 def _patches(x: Array, padding: int) -> Array:
@@ -45,12 +51,12 @@ def _formula(role: str, x: tuple, kernel: tuple, padding: int) -> Callable:
     if max(height, width) <= 2:
         return _product  # XLA: 1 GFLOP/s instead of 200
     if role == "input" or batch * height * width * 9 * cin > _MOST_PATCHES:
-        return _xla
+        return partial(_xla, role=role)
     if padding == 0 and cin >= 256:
         return _product
     if role == "kernel" and 9 * cin <= cout:
         return _product  # patches no wider than the output: images with few channels
-    return _xla
+    return partial(_xla, role=role)
 
 # %% ../nbs/00_kernels.ipynb #21f070ed
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
@@ -92,9 +98,7 @@ def conv3x3(x: Array, kernel: Array, padding: int) -> Array:
 # %% ../nbs/00_kernels.ipynb #23aad82a
 def _quarters(x: Array) -> list[Array]:
     "The four pixels of every 2x2 window in reading order, each (B, H/2, W/2, C)."
-    b, h, w, c = x.shape
-    windows = x.reshape(b, h // 2, 2, w // 2, 2, c)
-    return [windows[:, :, i, :, j] for i in (0, 1) for j in (0, 1)]
+    return [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]       # strided: XLA fuses no pool into its consumers
 
 
 @jax.custom_jvp

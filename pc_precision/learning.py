@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from .energy import Output, energy
-from .inference import UNROLLED, Inference, Moving, Settled, infer, rows, scale, size_of
+from .inference import Inference, Moving, Settled, infer, rows, scale, size_of
 from .layers import Network, choose, feedforward, predictions, predictions_and_stats
 
 # %% ../nbs/04_learning.ipynb #ee9c6499
@@ -162,26 +162,21 @@ def at_every_step(algorithm, optimiser, net, params, stats, state, x, output, ta
         raise ValueError("tempo 'step' needs a rule that makes a Lesson of a Settled; a scalar loss can only follow inference")
     if isinstance(activities, Moving):
         raise ValueError("tempo 'step' needs an inference that predicts anew when the weights have moved: use `dense`")
+    if T < 1:
+        raise ValueError("tempo 'step' needs at least one step of inference, T = 1")
     reached = jnp.arange(T)[:, None] >= jnp.array(net.distance)
 
-    def step(carry, inputs):
-        (params, state, activities), (row, reached) = carry, inputs
+    def step(params, state, activities, row, reached):
         settled = algorithm.inference.read(net, params, x, activities)
         lesson = algorithm.rule(settled)
         weights = jnp.where(reached, row[0], 0)
         lesson = lesson._replace(errors=tuple(scale(w, e) for w, e in zip(weights, lesson.errors)))
         grads, after = lesson_gradient(net, params, settled.stats, x, lesson, settled.beta)
-        updates, new = optimiser.update(grads, state, params)
+        updates, state = optimiser.update(grads, state, params)
         updates = jax.tree.map(lambda u, g: jnp.where((g != 0).any(), u, 0), updates, grads)
-        activities = algorithm.inference.step(net, params, x, activities, row)
-        return (optax.apply_updates(params, updates), new, activities), (settled, lesson.errors, after)
+        learned = Learned(optax.apply_updates(params, updates), after, state, settled, lesson.errors)
+        return learned, algorithm.inference.step(net, params, x, activities, row)
 
-    carry, inputs = (params, state, activities), (table, reached)
-    if T * len(net) > UNROLLED:
-        carry, seen = jax.lax.scan(step, carry, inputs)
-        seen = jax.tree.map(lambda a: a[-1], seen)
-    else:
-        for t in range(T):
-            carry, seen = step(carry, jax.tree.map(lambda a: a[t], inputs))
-    settled, errors, after = seen
-    return Learned(carry[0], after, carry[1], settled, errors)
+    repeat = lambda carry, inputs: (step(carry[0].params, carry[0].optimiser, carry[1], *inputs), None)
+    first, later = (jax.tree.map(lambda a: a[part], (table, reached)) for part in (0, slice(1, None)))
+    return jax.lax.scan(repeat, step(params, state, activities, *first), later)[0][0]

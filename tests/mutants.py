@@ -104,7 +104,7 @@ MUTANTS = [
     Mutant("sweep stops at the output", "inference.py", "return state._replace(d=deltas, eps=deltas)", "return state", PLAIN),
     Mutant("the change of the expectation ignored", "inference.py", "follow(expect, mu, expect(mu), dmu)", "dmu", "test_inference.py solver_whether and graph"),
     Mutant("repeated from the first row again", "inference.py", "lambda a: a[t:], rows)", "lambda a: a[:len(a) - t], rows)", "test_inference.py solver_whether and mlp"),
-    Mutant("steps written out without end", "inference.py", "UNROLLED = 128", "UNROLLED = 10**9", "test_inference.py program_longer or deep_network_grows"),
+    Mutant("steps written out without end", "inference.py", "while t < T and grows:", "while t < T:", "test_inference.py program_longer or deep_network_grows"),
     Mutant("the cone grows in deep networks, too", "inference.py", "GROWING = 16", "GROWING = 1000", "test_inference.py deep_network_grows"),
     Mutant("any solver in the cone", "inference.py", "(np.asarray(update) != 0).any()", "False", "test_inference.py refuses"),
     Mutant("dense keeps the statistics of a frozen phase", "inference.py", "stats=state.stats if freeze else after)", "stats=after)", "test_batchnorm.py"),

@@ -27,7 +27,7 @@ from pc_precision.experiment import ALGORITHMS, Experiment, Recipe  # noqa: E402
 from pc_precision.layers import vgg  # noqa: E402
 from pc_precision.precision import Constant, Spiking  # noqa: E402
 from pc_precision.results import read_run, results, run_path  # noqa: E402
-from pc_precision.training import Hyper, Plan, State, divide, evaluate, jit_epoch, jit_step, mesh_of, replicate, train, train_epoch  # noqa: E402
+from pc_precision.training import Hyper, Plan, State, divide, evaluate, jit_steps, jit_step, mesh_of, replicate, train, train_epoch  # noqa: E402
 
 INFO = DatasetInfo("toy", 3, (8, 8, 1), (0.4,), (0.3,), True, 2, "drawn", True)
 DRAW = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def epoch(plan: Plan, hyper: Hyper, mesh, scan: bool) -> tuple:
     state, data = replicate(first_state(plan), mesh), replicate(tuple(DATA.train), mesh)
     if scan:
         order = divide(jnp.arange(BATCH * STEPS).reshape(STEPS, BATCH), mesh, axis=1)
-        state, info = jit_epoch(plan, state, data, order, hyper)
+        state, info = jit_steps(plan, state, data, order, hyper)
     else:
         state, info = train_epoch(plan, state, data, hyper)
     return state, info, evaluate(plan, state.params, state.stats, DATA.test, batch=9)

@@ -1,4 +1,5 @@
 """Convolution and pooling against lax and sums written out, in float64; the choice of formula; what is computed."""
+from functools import partial
 from itertools import product
 
 import jax
@@ -57,8 +58,8 @@ def test_conv_and_each_formula_in_each_role_equal_lax(shape, monkeypatch):
     @jax.jit  # one compilation for all four
     def every_way(*a):
         chosen = [pull(conv, *a, shape[-1]) for conv in (lax_conv, conv3x3)]
-        for formula in (kernels._xla, kernels._product):
-            monkeypatch.setattr(kernels, "_formula", lambda *_, formula=formula: formula)
+        for formula in (lambda role: partial(kernels._xla, role=role), lambda role: kernels._product):
+            monkeypatch.setattr(kernels, "_formula", lambda role, *_, formula=formula: formula(role))
             chosen.append(pull(kernels._chosen, *a, shape[-1]))
         return chosen
 
@@ -124,8 +125,8 @@ def test_forward_derivative_of_the_convolution_and_of_each_formula_is_that_of_la
     @jax.jit
     def every_way(*a):
         pushed = [push(conv, shape[-1])(*a) for conv in (lax_conv, conv3x3)]
-        for formula in (kernels._xla, kernels._product):
-            monkeypatch.setattr(kernels, "_formula", lambda *_, formula=formula: formula)
+        for formula in (lambda role: partial(kernels._xla, role=role), lambda role: kernels._product):
+            monkeypatch.setattr(kernels, "_formula", lambda role, *_, formula=formula: formula(role))
             pushed.append(push(kernels._chosen, shape[-1])(*a))
         return pushed
 
@@ -209,7 +210,20 @@ FORMULAS = [  # role, batch, height, width, cin, cout, padding, product?
 @pytest.mark.parametrize("role, batch, height, width, cin, cout, padding, product", FORMULAS)
 def test_choice_of_formula(role, batch, height, width, cin, cout, padding, product):
     chosen = kernels._formula(role, (batch, height, width, cin), (3, 3, cin, cout), padding)
-    assert chosen is (kernels._product if product else kernels._xla)
+    assert chosen is kernels._product if product else (chosen.func, chosen.keywords) == (kernels._xla, {"role": role})
+
+
+@pytest.mark.parametrize("role", ["output", "input", "kernel"])
+def test_the_map_that_a_role_names_has_its_axes_in_the_order_that_xla_makes_fast_inside_a_loop(role):
+    shape = (2, 6, 5, 3, 4, 1)
+    x, kernel, g = arrays(shape)
+    maps = {"output": lambda: kernels._xla(x, kernel, 1, role),
+            "input": lambda: jax.linear_transpose(lambda x: kernels._xla(x, kernel, 1, role), x)(g),
+            "kernel": lambda: jax.linear_transpose(lambda kernel: kernels._xla(x, kernel, 1, role), kernel)(g)}
+    jaxpr = jax.make_jaxpr(maps[role])()
+    convolution, = (e for e in jaxpr.eqns if e.primitive.name == "conv_general_dilated")
+    batch_first, kernel_last = (0, 3, 1, 2), (3, 2, 0, 1)    # NHWC: batch, features, space; HWIO: out, in, space
+    assert convolution.params["dimension_numbers"] == (batch_first, kernel_last, batch_first)
 
 
 @pytest.mark.parametrize("backend, primitive", [("cpu", "custom_jvp"), ("gpu", None), ("tpu", None)])

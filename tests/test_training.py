@@ -19,7 +19,7 @@ from pc_precision.inference import infer, relax, relax_dense, rows, sweep
 from pc_precision.layers import feedforward
 from pc_precision.learning import backprop_loss, energy_loss, forward_update_loss, learn, weight_gradient
 from pc_precision.precision import Constant, Spiking
-from pc_precision.training import (Epoch, Info, Plan, best_epoch, diverged, epoch_hyper, evaluate, finished, jit_epoch,
+from pc_precision.training import (Epoch, Info, Plan, best_epoch, diverged, epoch_hyper, evaluate, finished, jit_steps,
                                    jit_evaluate, jit_step, learning_rates, make_algorithm, make_plan, report,
                                    start, train, train_epoch, train_step, training_split)
 
@@ -71,7 +71,7 @@ def test_one_dispatch_an_epoch_gives_the_steps_one_by_one():
     data = tuple(map(jnp.asarray, DATA.train))
     order = jnp.asarray(np.random.default_rng(0).permutation(96).reshape(3, 32))
     state = start(EXP, plan)
-    whole, infos = jit_epoch(plan, jax.tree.map(jnp.copy, state), data, order, hyper)
+    whole, infos = jit_steps(plan, jax.tree.map(jnp.copy, state), data, order, hyper)
     for i in range(3):
         state, info = jit_step(plan, state, data, order[i], hyper._replace(beta=hyper.beta[i], learning_rate=hyper.learning_rate[i]))
         np.testing.assert_allclose(info.energies, infos.energies[i], rtol=1e-4)
@@ -279,11 +279,11 @@ def test_continuing_from_a_state_and_its_records_gives_the_run_that_was_not_inte
 
 def test_schedules_rates_and_nudging_compile_nothing():
     next(train(replace(EXP, algorithm="PC"), DATA))
-    size = jit_step._cache_size()
+    size = jit_steps._cache_size()
     for changes in (dict(algorithm="S", alpha=0.3), dict(algorithm="D", k=2.0), dict(algorithm="PC-CN", beta=0.3),
                     dict(algorithm="PC", x_step=0.01, momentum=0.9, learning_rate=1e-5, weight_decay=0.0)):
         next(train(replace(EXP, **changes), DATA))
-    assert jit_step._cache_size() == size
+    assert jit_steps._cache_size() == size
 
 
 def record(number, top1, broken=False):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['READINGS', 'NOISE', 'GROWING', 'rows', 'Settled', 'Inference', 'size_of', 'add', 'scale', 'descend', 'final_energies',
-           'DenseState', 'dense', 'follow', 'nearer', 'rest_of', 'forward', 'pull', 'pulls', 'backward', 'at_rest',
+           'DenseState', 'dense', 'follow', 'nearer', 'rest_of', 'initial_pass', 'pull', 'pulls', 'backward', 'at_rest',
            'still', 'full', 'Moving', 'start', 'predict', 'output_error', 'read_moving', 'cone', 'check_resting',
            'error_coordinates', 'sweep', 'infer', 'concrete', 'finite', 'as_number', 'check_target', 'check_numbers',
            'check_covariance', 'as_output', 'relax', 'relax_dense']
@@ -170,7 +170,7 @@ def rest_of(layer: Any, p: Any, s: Any) -> Callable:
     return lambda z: layer.rest(p, s, z, True)[0]
 
 
-def forward(net: Network, params: tuple, stats: tuple, x: Any) -> tuple[tuple, tuple]:
+def initial_pass(net: Network, params: tuple, stats: tuple, x: Any) -> tuple[tuple, tuple]:
     "Feed-forward pass: activities of layers 1..L, and the products z_l = linear(x_{l-1}) of their linear parts."
     nodes, products = [x], []
     for number, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1):
@@ -243,7 +243,7 @@ class Moving(NamedTuple):
 
 def start(solver: Any, net: Network, params: tuple, stats: tuple, x: Any, output: Output, number: bool) -> Moving:
     "The state before the first step: a feed-forward pass, and an output that is displaced; `number`: see `still`."
-    initial, products = forward(net, params, stats, x)
+    initial, products = initial_pass(net, params, stats, x)
     check_target(output, initial[-1])
     hidden, dmu = still(initial[:-1], number), still(initial, number)
     d = (*hidden, output.displacement(initial[-1]))

@@ -30,7 +30,7 @@ NAMES = {"pcx": "PCX", "pc": "PC", "s+f": "S+F", "bp": "BP", "plain": "plain, ou
          "lax": "plain, XLA's kernels"}
 GOALS = {  # numerator, denominator: most allowed, by net
     ("pc", "pcx"): {"vgg5/8": 1 / 4, "vgg7/8": 1 / 4, "vgg10/8": 1 / 4, "vgg5": 1 / 8},
-    ("pc", "bp"): {"vgg5": 2.0, "vgg7": 2.5, "vgg10": 4.0},
+    ("pc", "bp"): {"vgg5": 2.0, "vgg7": 2.5, "vgg10": 3.5},
     ("s+f", "pc"): dict.fromkeys(("vgg5/8", "vgg7/8", "vgg10/8", "vgg5", "vgg7", "vgg10"), 1.0),
     ("bp", "lax"): dict.fromkeys(("vgg5/8", "vgg7/8", "vgg10/8", "vgg5", "vgg7", "vgg10"), 1.0),
     ("bp", "plain"): {}}
@@ -88,7 +88,7 @@ def measure(net: str, pythons: dict[str, str], steps: int) -> dict:
         for worker in workers:
             out[worker.method]["memory"] = worker("peak")
             if worker.method in RULES:
-                out[worker.method]["recompilations"] = worker("change")
+                out[worker.method] |= {"recompilations": worker("change"), "gflop": worker("gflop"), "product": worker("product")}
     finally:
         for worker in workers:
             worker.__exit__()
@@ -186,6 +186,17 @@ def ratio_table(results: dict) -> str:
     return table(["net", *(f"{NAMES[a]} / {NAMES[b]}" for a, b in GOALS)], rows)
 
 
+def arithmetic_table(results: dict) -> str:
+    "Counted arithmetic of a step over backpropagation's, and the share of the speed of a matrix product that the step reaches."
+    rows = []
+    for net, result in results.items():
+        product = statistics.median(result[rule]["product"] for rule in RULES)
+        share = lambda rule: result[rule]["gflop"] / median(result, rule) / product
+        rows.append([net, f"{result['bp']['gflop']:.4g}", *(f"{result[m]['gflop'] / result['bp']['gflop']:.2f}" for m in ("pc", "s+f")),
+                     f"{product:.0f}", *(f"{100 * share(rule):.0f} %" for rule in RULES)])
+    return table(["net", "GFLOP of BP", "PC / BP", "S+F / BP", "GFLOP/s of a product", *(f"share, {NAMES[r]}" for r in RULES)], rows)
+
+
 def compile_table(results: dict, compiled: dict) -> str:
     rows = []
     for net, result in results.items():
@@ -255,6 +266,7 @@ def report(data: dict) -> str:
              f"{versions}. Batch 128, gelu, float32, T = L; `/8` is width 1/8. README.md explains the words.",
              "## Processor time of a step, milliseconds, median", step_table(results),
              "## Ratios of processor time, turn by turn: median [least, largest]", ratio_table(results),
+             "## Arithmetic: counted, and the share of the speed of a 2048x2048 product that a step reaches", arithmetic_table(results),
              "## Peak resident memory, MiB (of which after importing the library)", memory_table(results),
              "## Compilation", compile_table(results, data["compiled"])]
     if data["agreements"]:

@@ -5,7 +5,7 @@
 METHOD: "pcx" (needs only the environment of PCX), "pc", "s+f", "bp" (pc_precision's training step), "plain" (jax.grad
 with pc_precision's convolution and pooling) or "lax" (jax.grad with XLA's). NET: "vgg5", "vgg5/8" (width 1/8), ...
 All start from the same NumPy weights and train on the same images.
-Commands: warmup, step, change, lower, agree, peak, versions.
+Commands: warmup, step, change, lower, agree, peak, versions, gflop, product.
 """
 import json
 import os
@@ -75,7 +75,8 @@ class Ours:
         import pc_precision as pc
         from pc_precision.data import DatasetInfo
         from pc_precision.experiment import Recipe
-        from pc_precision.training import Hyper, Plan, State, jit_step, release_memory
+        from pc_precision.devices import release_memory
+        from pc_precision.training import Hyper, Plan, State, jit_step
         name, width = shape(net)
         info = DatasetInfo("random", CLASSES, (32, 32, 3), MEAN, STD, False, 0, "", False)
         recipe = {"pc": Recipe(), "s+f": Recipe("spiking", "forward"), "bp": Recipe(rule="bp", inference="sweep")}[method]
@@ -103,6 +104,12 @@ class Ours:
 
     def lower(self):
         self.jit_step.lower(self.plan, self.state, self.data, self.orders[0], self.hyper).compile()
+
+    def gflop(self) -> float:
+        "Multiplications and additions of a step, as the library counts them, in 10^9."
+        from pc_precision import flops
+        plan = self.plan
+        return flops(plan.net, plan.info.image, plan.recipe.rule, len(self.hyper.covariance)) * self.batch / 1e9
 
     def change(self):
         "Steps with every number that may change changed: schedule, rates, beta, decay."
@@ -329,6 +336,15 @@ def recompilations(subject, compiles: list) -> int:
     return len(compiles)
 
 
+def product_speed(n: int = 2048) -> float:
+    "10^9 multiplications and additions that a float32 matrix product does in a second of processor time: the most that can be."
+    import jax
+    import jax.numpy as jnp
+    a, product = jnp.ones((n, n), jnp.float32), jax.jit(jnp.matmul)
+    jax.block_until_ready(product(a, a))
+    return 2e-9 * n**3 / sorted(timed(lambda: product(a, a))["cpu"] for _ in range(9))[4]
+
+
 def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
     out = {"python": sys.version.split()[0]}
@@ -351,7 +367,8 @@ def main():
     subject = {"pcx": Pcx, "plain": Plain, "lax": Plain}.get(method, Ours)(method, net, batch)
     commands = {"warmup": lambda: warm_up(subject, compiles), "step": lambda: timed(subject.step),
                 "lower": lambda: lower(subject, compiles), "change": lambda: recompilations(subject, compiles),
-                "peak": lambda: {"peak": peak(), "imported": imported}, "versions": versions}
+                "peak": lambda: {"peak": peak(), "imported": imported}, "versions": versions,
+                "gflop": lambda: subject.gflop(), "product": product_speed}
     for line in sys.stdin:
         command, *path = json.loads(line)
         if command == "agree":

@@ -147,12 +147,17 @@ def paper_index(there: list[Path]) -> str:
     return contents([path.stem for path in order]) + absent
 
 
+def module_of(path: Path) -> str:
+    """The module that a numbered notebook is exported to: `runs.results` of 22_results."""
+    return re.search(r"#\| default_exp ([\w.]+)", path.read_text(encoding="utf-8"))[1]
+
+
 def public_names() -> dict[str, list[str]]:
     """The public names by module, in the order of the notebooks."""
     tree = ast.parse((ROOT / "pc_precision" / "__init__.py").read_text(encoding="utf-8"))
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     found = {node.module: [alias.name for alias in node.names] for node in imports}
-    order = [path.stem[3:] for path, page in sources().items() if page.startswith("library/")]
+    order = [module_of(path) for path, page in sources().items() if page.startswith("library/")]
     return {module: found[module] for module in order if module in found}
 
 
@@ -191,7 +196,7 @@ def table(name: str, value: dict) -> str:
 
 def write_reference() -> None:
     """A page a module, each public name on it; the summary of them all on the first page."""
-    summary, chapters = [], {path.stem[3:]: path for path, page in sources().items() if page.startswith("library/")}
+    summary, chapters = [], {module_of(path): path for path, page in sources().items() if page.startswith("library/")}
     for module, names in public_names().items():
         about = (importlib.import_module(f"pc_precision.{module}").__doc__ or "").strip()
         head = f"# {module}\n\n{about}\n\nChapter: [{title(chapters[module])}](../library/{chapters[module].name})\n\n"

@@ -1,10 +1,11 @@
 "Predictive coding networks with precision schedules, forward updates and BatchNorm Freezing, in JAX."
 
-from .cluster import Cluster
-from .data import DATASETS, Dataset, DatasetInfo, Split, augment, load, normalise, prepare
+from .runs.cluster import Cluster
+from .data import DATASETS, Dataset, DatasetInfo, Split, augment, load, normalise
+from .devices import use_compilation_cache
 from .energy import LOSSES, Loss, Output, energy, errors, layer_energies
 from .experiment import ALGORITHMS, Experiment, Recipe
-from .figures import (
+from .paper.figures import (
     Box, acting_covariance, energy_figure, flow_chart, front_steps, imbalance, imbalance_table, save_figure, shares,
     table_map)
 from .inference import (
@@ -12,17 +13,18 @@ from .inference import (
 from .layers import ACTIVATIONS, Block, Dense, Layer, Network, Readout, Residual, feedforward, mlp, predictions, vgg
 from .learning import (
     Algorithm, Learned, Lesson, backprop_loss, energy_loss, forward, forward_update_loss, learn, lesson_gradient, pc, weight_gradient)
-from .paper import (
+from .paper.items import (
     accuracy_table, caption, check_parameters, costs, depth_figure, flops, freezing_figure, grid, larger_scale,
     next_profile, nudging_figure, parameter_count, published, save_table, timing_grid, timing_table, to_markdown)
 from .precision import Constant, Decaying, Spiking, nudge
-from .results import incomplete, kept, read_store, results, summarise, use_compilation_cache
-from .search import (
+from .prepare import prepare
+from .runs.results import incomplete, kept, read_store, results, summarise
+from .runs.search import (
     Search, found_table, importances, load_best, plan_search, plot_history, plot_importances, plot_search, search,
     search_settings, space_table)
-from .share import merge_results, pack_results
+from .runs.share import merge_results, pack_results
 from .training import Epoch, Info, Plan, State, evaluate, make_plan, train
-from .verdicts import CLAIMS, Verdict, judge, verdict_figure, verdict_table
+from .paper.verdicts import CLAIMS, Verdict, judge, verdict_figure, verdict_table
 
 __version__ = "0.1.0"
 __all__ = [

@@ -21,13 +21,14 @@ import optax  # noqa: E402
 jax.config.update("jax_enable_x64", True)
 
 from pc_precision import training  # noqa: E402
-from pc_precision.checkpoints import from_arrays, to_arrays  # noqa: E402
+from pc_precision.runs.checkpoints import from_arrays, to_arrays  # noqa: E402
 from pc_precision.data import Dataset, DatasetInfo, Split  # noqa: E402
 from pc_precision.experiment import ALGORITHMS, Experiment, Recipe  # noqa: E402
 from pc_precision.layers import vgg  # noqa: E402
 from pc_precision.precision import Constant, Spiking  # noqa: E402
-from pc_precision.results import read_run, results, run_path  # noqa: E402
-from pc_precision.training import Hyper, Plan, State, divide, evaluate, jit_steps, jit_step, mesh_of, replicate, train, train_epoch  # noqa: E402
+from pc_precision.runs.results import read_run, results, run_path  # noqa: E402
+from pc_precision.devices import divide, mesh_of, replicate  # noqa: E402
+from pc_precision.training import Hyper, Plan, State, evaluate, jit_steps, jit_step, train, train_epoch  # noqa: E402
 
 INFO = DatasetInfo("toy", 3, (8, 8, 1), (0.4,), (0.3,), True, 2, "drawn", True)
 DRAW = np.random.default_rng(0)

@@ -15,13 +15,13 @@ import jax
 import numpy as np
 import pytest
 
-from pc_precision import checkpoints as c
+from pc_precision.runs import checkpoints as c
 from pc_precision.data import load
 from pc_precision.experiment import Experiment
-from pc_precision.results import never, read_run, run, run_path, same_result
+from pc_precision.runs.results import never, read_run, run, run_path, same_result
 from pc_precision.training import start, make_plan, train
 
-store_module = importlib.import_module("pc_precision.results")
+store_module = importlib.import_module("pc_precision.runs.results")
 EXP = Experiment(model="mlp-6-6", algorithm="S+F", limit=64, batch_size=32, epochs=4, augment=False)
 DATA = load("digits", limit=64)
 
@@ -125,9 +125,10 @@ def test_a_session_tells_where_it_ran(tmp_path, monkeypatch):
 
 KILLED = """
 import importlib, sys
-r = importlib.import_module("pc_precision.results")
+r = importlib.import_module("pc_precision.runs.results")
 from pc_precision.experiment import Experiment
-r.use_compilation_cache(sys.argv[2])
+from pc_precision.devices import use_compilation_cache
+use_compilation_cache(sys.argv[2])
 exp = Experiment(model="mlp-6-6", algorithm="S+F-CN", limit=64, batch_size=32, epochs=320, patience=None)
 seen = lambda record: print(record.number, flush=True)
 r.run_missing(exp, r.pathlib.Path(sys.argv[1]), r.loader(None), type("P", (r.Progress,), {"__call__": lambda self, rec: seen(rec)})([], False), every=0)

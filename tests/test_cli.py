@@ -13,9 +13,11 @@ from click.testing import CliRunner
 from papermill.exceptions import PapermillExecutionError
 
 import pc_precision as pc
-from pc_precision import cli, queue
+from pc_precision import cli
+from pc_precision.runs import queue
 from pc_precision.experiment import resolve
-from pc_precision.results import processor, read_run, run_path
+from pc_precision.devices import processor
+from pc_precision.runs.results import read_run, run_path
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,10 +16,10 @@ import pytest
 
 import pc_precision as pc
 from helpers_core import says
-from pc_precision import cluster as c
+from pc_precision.runs import cluster as c
 from pc_precision.experiment import resolve
-from pc_precision.queue import Limit, cost, work
-from pc_precision.results import locked, read_run, run_path, same_result
+from pc_precision.runs.queue import Limit, cost, work
+from pc_precision.runs.results import locked, read_run, run_path, same_result
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPS = [pc.Experiment(model="mlp-16", algorithm=a, limit=400, batch_size=16, epochs=20, schedule_epochs=20, patience=None, augment=False, seed=seed)
@@ -144,7 +144,7 @@ def test_a_worker_and_a_node_killed_in_the_middle_change_nothing(nodes, alone, t
 
 DRIVER = """
 import sys
-from pc_precision.cluster import Cluster
+from pc_precision.runs.cluster import Cluster
 sys.path.insert(0, {tests!r})
 from test_cluster import EXPS
 left = Cluster(address={address!r})(EXPS, {store!r}, every=0.0, say=lambda line: print(line, flush=True))
@@ -342,7 +342,7 @@ def test_somebody_who_asks_stops_all_runs():
 # What it costs
 
 def test_measured_hours_are_those_of_the_arithmetic(alone_store):
-    seconds = pc.queue.epoch_seconds([read_run(run_path(EXPS[0], alone_store))], "some GPU")
+    seconds = pc.runs.queue.epoch_seconds([read_run(run_path(EXPS[0], alone_store))], "some GPU")
     assert seconds == {cost(asdict(resolve(EXPS[0]))): 5.0}
     assert c.hours_of([EXPS[0], EXPS[3]], seconds) == pytest.approx(2 * 20 * 5 / 3600)       # two seeds of S+F
     table = c.cost_table({"t": EXPS}, lambda some: c.hours_of(some, seconds))

@@ -1,5 +1,6 @@
 """Data: expectations from closed forms, from slow references and from the published numbers of the real sets."""
 import hashlib
+import importlib
 import http.server
 import io
 import json
@@ -25,7 +26,10 @@ from PIL import Image
 from scipy import stats
 
 from pc_precision import data
-from pc_precision.data import Split, augment, check_images, check_labels, load, normalise, prepare
+from pc_precision.data import Split, augment, check_images, check_labels, load, normalise
+from pc_precision.prepare import prepare
+
+prepare_module = importlib.import_module("pc_precision.prepare")
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 HERE = (REAL / "realdata.py").is_file()
@@ -340,8 +344,8 @@ def published_mean(train: Split) -> tuple:
 def fake(tmp_path, monkeypatch):
     """A CIFAR-10 of 40 + 20 images: (recipe, folder of batches, train, test)."""
     train, test = fake_images(40, 10, 0), fake_images(20, 10, 1)
-    monkeypatch.setitem(data._COUNTS, "cifar10", (40, 20))
-    recipe = replace(data._RECIPES["cifar10"], train=40, test=20, md5=None, mean=published_mean(train))
+    monkeypatch.setitem(data.COUNTS, "cifar10", (40, 20))
+    recipe = replace(prepare_module._RECIPES["cifar10"], train=40, test=20, md5=None, mean=published_mean(train))
     return recipe, write_batches(tmp_path / "cifar-10-batches-py", train, test), train, test
 
 
@@ -361,7 +365,7 @@ def test_three_sources_one_set(fake, tmp_path):
     loaded = []
     for i, (source, checked) in enumerate([(batches, recipe), (batches.parent, recipe),
                                            (archive, replace(recipe, md5=md5(archive))), (tree, recipe)]):
-        path = data._prepare(checked, tmp_path / f"out{i}", source)
+        path = prepare_module._prepare(checked, tmp_path / f"out{i}", source)
         assert path == tmp_path / f"out{i}" / "cifar10" / "3.0.2"
         loaded.append(load("cifar10", tmp_path / f"out{i}"))
         expect(loaded[-1], train, test)
@@ -373,7 +377,7 @@ def test_three_sources_one_set(fake, tmp_path):
 def test_tfds_reads_what_prepare_wrote_under_the_stock_name(fake, tmp_path):
     import tensorflow_datasets as tfds
     recipe, batches, train, test = fake
-    data._prepare(recipe, tmp_path / "out", batches)
+    prepare_module._prepare(recipe, tmp_path / "out", batches)
     rows = tfds.data_source("cifar10", split="test", data_dir=str(tmp_path / "out"), download=False)
     found = {row["id"]: row for row in rows}
     assert sorted(found) == [f"test_{i:05d}".encode() for i in range(20)]
@@ -388,8 +392,8 @@ def test_tfds_reads_what_prepare_wrote_under_the_stock_name(fake, tmp_path):
 def test_cifar100_fine_and_coarse_labels(tmp_path, monkeypatch):
     import tensorflow_datasets as tfds
     train, test = fake_images(1000, 100, 2), fake_images(100, 100, 3)
-    monkeypatch.setitem(data._COUNTS, "cifar100", (1000, 100))
-    recipe = replace(data._RECIPES["cifar100"], train=1000, test=100, md5=None, mean=None)
+    monkeypatch.setitem(data.COUNTS, "cifar100", (1000, 100))
+    recipe = replace(prepare_module._RECIPES["cifar100"], train=1000, test=100, md5=None, mean=None)
     folder = tmp_path / "cifar-100-python"
     folder.mkdir()
     for name, part in (("train", train), ("test", test)):
@@ -397,8 +401,8 @@ def test_cifar100_fine_and_coarse_labels(tmp_path, monkeypatch):
     fine, coarse = [f"fine{i:02d}" for i in range(100)], [f"coarse{i:02d}" for i in range(20)]
     (folder / "meta").write_bytes(python2_pickle({b"fine_label_names": [n.encode() for n in fine],
                                                   b"coarse_label_names": [n.encode() for n in coarse]}))
-    data._prepare(recipe, tmp_path / "out", folder)
-    data._prepare(recipe, tmp_path / "out2", write_tree(tmp_path / "tree", train, test, fine))
+    prepare_module._prepare(recipe, tmp_path / "out", folder)
+    prepare_module._prepare(recipe, tmp_path / "out2", write_tree(tmp_path / "tree", train, test, fine))
     for out in ("out", "out2"):
         dataset = load("cifar100", tmp_path / out)
         expect(dataset, train, test)
@@ -411,9 +415,9 @@ def test_cifar100_fine_and_coarse_labels(tmp_path, monkeypatch):
 
 def test_prepared_once(fake, tmp_path, monkeypatch):
     recipe, batches, *_ = fake
-    path = data._prepare(recipe, tmp_path / "out", batches)
+    path = prepare_module._prepare(recipe, tmp_path / "out", batches)
     before = {p.name: p.stat().st_mtime_ns for p in path.iterdir()}
-    assert data._prepare(recipe, tmp_path / "out", tmp_path / "nothing") == path  # the source is not even looked at
+    assert prepare_module._prepare(recipe, tmp_path / "out", tmp_path / "nothing") == path  # the source is not even looked at
     assert {p.name: p.stat().st_mtime_ns for p in path.iterdir()} == before
     with pytest.raises(ValueError, match="is not the whole cifar10.*50000 training.*delete that folder"):
         prepare("cifar10", tmp_path / "out")
@@ -421,7 +425,7 @@ def test_prepared_once(fake, tmp_path, monkeypatch):
 
 def refused(recipe, source, out: Path, said: str) -> None:
     with pytest.raises(ValueError, match=said) as caught:
-        data._prepare(recipe, out, source)
+        prepare_module._prepare(recipe, out, source)
     assert "\n" not in str(caught.value)
     with pytest.raises(FileNotFoundError, match="not prepared"):
         load(recipe.name, out)
@@ -510,15 +514,15 @@ def test_killed_half_way(fake, tmp_path, monkeypatch):
             yield row
         raise Killed
 
-    rows = data._rows
+    rows = prepare_module._rows
     for function, broken in (("_rows", half), ("_check_prepared", lambda *_: (_ for _ in ()).throw(Killed()))):
         with monkeypatch.context() as patch:
-            patch.setattr(data, function, broken)
+            patch.setattr(prepare_module, function, broken)
             with pytest.raises(Killed):
-                data._prepare(recipe, tmp_path / "out", batches)
+                prepare_module._prepare(recipe, tmp_path / "out", batches)
         with pytest.raises(FileNotFoundError, match="not prepared"):
             load("cifar10", tmp_path / "out")
-    data._prepare(recipe, tmp_path / "out", batches)
+    prepare_module._prepare(recipe, tmp_path / "out", batches)
     expect(load("cifar10", tmp_path / "out"), train, test)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) in ([".cifar10.lock", "cifar10"], ["cifar10"])
 
@@ -546,7 +550,7 @@ def tiny(tmp_path_factory):
     (folder / "val" / "val_annotations.txt").write_text("".join(notes))
     (folder / "wnids.txt").write_text("\n".join(WNIDS[i] for i in order))
     (folder / "words.txt").write_text("".join(f"{w}\tthing {w}, object\n" for w in WNIDS))
-    return replace(data._RECIPES["tiny_imagenet"], train=400, test=200), folder
+    return replace(prepare_module._RECIPES["tiny_imagenet"], train=400, test=200), folder
 
 
 def write_zip(folder: Path, path: Path) -> Path:
@@ -560,12 +564,12 @@ def write_zip(folder: Path, path: Path) -> Path:
 def test_tiny_imagenet_from_folder_and_zip(tiny, tmp_path, monkeypatch):
     import tensorflow_datasets as tfds
     recipe, folder = tiny
-    monkeypatch.setitem(data._COUNTS, "tiny_imagenet", (400, 200))
+    monkeypatch.setitem(data.COUNTS, "tiny_imagenet", (400, 200))
     manual = tmp_path / "out2" / "downloads" / "manual"
     manual.mkdir(parents=True)
-    data._prepare(recipe, tmp_path / "out1", folder)
+    prepare_module._prepare(recipe, tmp_path / "out1", folder)
     write_zip(folder, manual / "tiny-imagenet-200.zip")
-    data._prepare(recipe, tmp_path / "out2", None)
+    prepare_module._prepare(recipe, tmp_path / "out2", None)
     one, two = load("tiny_imagenet", tmp_path / "out1"), load("tiny_imagenet", tmp_path / "out2")
     assert all(same(a, b) for a, b in zip(one[1:], two[1:]))
     assert [len(p.labels) for p in one[1:]] == [360, 40, 200] and one.info.pad == 8
@@ -582,7 +586,7 @@ def test_tiny_imagenet_from_folder_and_zip(tiny, tmp_path, monkeypatch):
 def test_tiny_validation_files_sorted_into_class_folders(tiny):
     recipe, folder = tiny
     names = ["train/n1/images/a.JPEG", "train/n2/b.JPEG", "val/n2/c.JPEG", "val/n1/images/d.JPEG"]
-    assert data._tiny_pairs(names, None) == {"train": [(names[0], "n1"), (names[1], "n2")],
+    assert prepare_module._tiny_pairs(names, None) == {"train": [(names[0], "n1"), (names[1], "n2")],
                                              "validation": [(names[2], "n2"), (names[3], "n1")]}
 
 
@@ -614,7 +618,7 @@ def test_no_network_is_said_within_seconds(fake, tmp_path):
     recipe = replace(fake[0], url="http://127.0.0.1:9/cifar-10-python.tar.gz")  # nobody listens there
     start = time.monotonic()
     with pytest.raises(ConnectionError, match="cannot be reached .*pass its path as `source`"):
-        data._prepare(recipe, tmp_path / "out", None)
+        prepare_module._prepare(recipe, tmp_path / "out", None)
     assert time.monotonic() - start < 10
 
 
@@ -632,7 +636,7 @@ def test_download(fake, tmp_path):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/cifar-10-python.tar.gz"
-        data._prepare(replace(recipe, url=url, md5=md5(archive)), tmp_path / "out", None)
+        prepare_module._prepare(replace(recipe, url=url, md5=md5(archive)), tmp_path / "out", None)
         server.shutdown()
     expect(load("cifar10", tmp_path / "out"), train, test)
 
@@ -653,8 +657,8 @@ def test_missing_and_misspelt_sets(tmp_path, monkeypatch):
 
 def test_part_of_a_named_set_is_refused(fake, tmp_path, monkeypatch):
     recipe, batches, *_ = fake
-    data._prepare(recipe, tmp_path / "out", batches)
-    monkeypatch.setitem(data._COUNTS, "cifar10", (50_000, 10_000))
+    prepare_module._prepare(recipe, tmp_path / "out", batches)
+    monkeypatch.setitem(data.COUNTS, "cifar10", (50_000, 10_000))
     with pytest.raises(ValueError, match="not the whole cifar10: .* 40 training and 20 test .* must hold .* 50000"):
         load("cifar10", tmp_path / "out")
 
@@ -718,7 +722,7 @@ def test_sets_that_cannot_be_used(tmp_path):
 
 def test_damaged_records(fake, tmp_path):
     recipe, batches, *_ = fake
-    path = data._prepare(recipe, tmp_path / "out", batches)
+    path = prepare_module._prepare(recipe, tmp_path / "out", batches)
     records = next(path.glob("cifar10-train*"))
     for victim in (records, path / "features.json", path / "dataset_info.json"):
         whole = victim.read_bytes()
@@ -734,12 +738,12 @@ def test_damaged_records(fake, tmp_path):
 
 def test_decoded_copy_is_kept_and_never_trusted_blindly(fake, tmp_path, monkeypatch):
     recipe, batches, train, test = fake
-    path = data._prepare(recipe, tmp_path / "out", batches)
+    path = prepare_module._prepare(recipe, tmp_path / "out", batches)
     first = load("cifar10", tmp_path / "out")
     kept = path / "train.decoded.npz"
     whole = kept.read_bytes()
     with monkeypatch.context() as patch:  # the second time nothing is decoded
-        patch.setattr(data, "_pixels", None)
+        patch.setattr(data, "decoded_image", None)
         assert same(load("cifar10", tmp_path / "out").train, first.train)
     for damage in (whole[:1000], whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:], b""):
         kept.write_bytes(damage)
@@ -753,7 +757,7 @@ def test_decoded_copy_is_kept_and_never_trusted_blindly(fake, tmp_path, monkeypa
 @pytest.mark.parametrize("reader", ["without tensorflow-datasets", "without records"])
 def test_the_decoded_arrays_of_a_named_set_are_enough(fake, tmp_path, monkeypatch, reader):
     recipe, batches, *_ = fake
-    path = data._prepare(recipe, tmp_path / "out", batches)
+    path = prepare_module._prepare(recipe, tmp_path / "out", batches)
     first = load("cifar10", tmp_path / "out")
     copy = tmp_path / "copy" / "cifar10" / "1.0.0"
     copy.mkdir(parents=True)
@@ -801,8 +805,8 @@ def test_real_cifar10(real_cifar10):
     for part, each in ((first.train, 4500), (first.validation, 500), (first.test, 1000), (again.train, 100)):
         assert np.bincount(part.labels).tolist() == [each] * 10
     official = np.concatenate([first.train.images, first.validation.images])
-    np.testing.assert_allclose(data._statistics(official)[0], (0.49139968, 0.48215841, 0.44653091), atol=1e-6)
-    np.testing.assert_allclose(data._statistics(official)[1], (0.24703223, 0.24348513, 0.26158784), atol=1e-6)
+    np.testing.assert_allclose(data.statistics(official)[0], (0.49139968, 0.48215841, 0.44653091), atol=1e-6)
+    np.testing.assert_allclose(data.statistics(official)[1], (0.24703223, 0.24348513, 0.26158784), atol=1e-6)
     assert len(set(keys(first.train)) | set(keys(first.validation)) | set(keys(first.test))) == 60_000
 
 

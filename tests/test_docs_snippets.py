@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pc_precision import cli
-from pc_precision.queue import as_seconds
+from pc_precision.runs.queue import as_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))

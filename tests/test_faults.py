@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pc_precision import checkpoints, queue
+from pc_precision.runs import checkpoints, queue
 from pc_precision.data import load
 from pc_precision.experiment import Experiment
-from pc_precision.results import (SCHEMA, as_settings, commit, parse_run, read_run, read_store, results, run, run_path, run_text, same_result,
+from pc_precision.runs.results import (SCHEMA, as_settings, commit, parse_run, read_run, read_store, results, run, run_path, run_text, same_result,
                                   scores, stored, summarise, to_frame, write_whole)
 
 ROOT = Path(__file__).resolve().parent.parent
-store_module = importlib.import_module("pc_precision.results")
+store_module = importlib.import_module("pc_precision.runs.results")
 EXP = Experiment(model="mlp-4", limit=64, batch_size=32, epochs=3, augment=False)
 DATA = load("digits", limit=64)
 

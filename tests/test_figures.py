@@ -8,8 +8,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 
-from pc_precision import figures  # noqa: E402
-from pc_precision.figures import FLOOR, Box, acting_covariance, energy_figure, flow_chart, front_steps, imbalance, shares  # noqa: E402
+from pc_precision.paper import figures  # noqa: E402
+from pc_precision.paper.figures import FLOOR, Box, acting_covariance, energy_figure, flow_chart, front_steps, imbalance, shares  # noqa: E402
 
 TABLE = np.arange(1.0, 13.0).reshape(4, 3)             # T = 4 steps (rows), L = 3 layers (columns)
 

@@ -75,7 +75,7 @@ def tool(command: str, folder: Path) -> None:
 def exported(tmp_path_factory) -> Path:
     """A copy whose modules are exported anew, after the old ones are gone, and whose notebooks are cleaned."""
     copy = copy_of_the_house(tmp_path_factory.mktemp("house"))
-    for module in (copy / "pc_precision").glob("*.py"):
+    for module in (copy / "pc_precision").rglob("*.py"):
         if module.name not in ("__init__.py", "__main__.py"):      # written by hand
             module.unlink()
     tool("nbdev_export", copy)
@@ -84,8 +84,8 @@ def exported(tmp_path_factory) -> Path:
 
 
 def test_every_module_is_what_the_notebooks_export(exported):
-    new = {path.name: path.read_bytes() for path in (exported / "pc_precision").glob("*.py")}
-    old = {path.name: path.read_bytes() for path in (ROOT / "pc_precision").glob("*.py")}
+    contents = lambda folder: {str(path.relative_to(folder)): path.read_bytes() for path in (folder / "pc_precision").rglob("*.py")}
+    new, old = contents(exported), contents(ROOT)
     assert new.keys() == old.keys(), "modules without a notebook, or notebooks never exported: make export"
     assert [module for module in new if new[module] != old[module]] == [], "not in step: make export"
 
@@ -105,8 +105,11 @@ def test_export_touches_nothing_else(exported):
 def test_library_notebook_exports_the_module_it_is_named_after(notebook):
     module = notebook.stem[3:]
     lines = [line.strip() for cell in cells(notebook) for line in cell["source"]]
-    assert [line for line in lines if line.startswith("#| default_exp")] == [f"#| default_exp {module}"]
-    assert f"File to edit: ../nbs/{notebook.name}" in (ROOT / "pc_precision" / f"{module}.py").read_text()
+    told, = (line for line in lines if line.startswith("#| default_exp"))
+    floor = {"2": "runs.", "3": "paper."}.get(notebook.name[0], "")
+    assert told == f"#| default_exp {floor}{module}"
+    exported = (ROOT / "pc_precision" / f"{floor}{module}".replace(".", "/")).with_suffix(".py")
+    assert re.search(rf"File to edit: (\.\./)+nbs/{notebook.name}", exported.read_text())
 
 
 @pytest.mark.parametrize("notebook", PAPER, ids=name)
@@ -184,7 +187,7 @@ def test_wheel_carries_modules_and_assets(tmp_path):
     [wheel] = (tmp_path / "dist").glob("*.whl")
     packed = {entry for entry in zipfile.ZipFile(wheel).namelist() if entry.startswith("pc_precision/")}
     folder = copy / "pc_precision"
-    assert packed == {str(path.relative_to(copy)) for path in [*folder.glob("*.py"), *(folder / "assets").iterdir()]}
+    assert packed == {str(path.relative_to(copy)) for path in [*folder.rglob("*.py"), *(folder / "assets").iterdir()]}
 
 
 IMPORT_EVERYTHING = """
@@ -197,7 +200,7 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 import pc_precision
-modules = [importlib.import_module(f"pc_precision.{{found.name}}") for found in pkgutil.iter_modules(pc_precision.__path__)]
+modules = [importlib.import_module(found.name) for found in pkgutil.walk_packages(pc_precision.__path__, "pc_precision.")]
 print(len(modules))
 """
 

@@ -8,8 +8,9 @@ import pytest
 from flax import nnx
 
 from helpers_core import says, worst, x64  # noqa: F401
-from pc_precision.layers import (ACTIVATIONS, Block, Dense, Network, Readout, Residual, Whole, as_layer, choose, feedforward, mlp, predictions,
-                                 uniform, vgg)
+from pc_precision.checks import choose
+from pc_precision.layers import (
+    ACTIVATIONS, Block, Dense, Network, Readout, Residual, Whole, as_layer, feedforward, mlp, predictions, uniform, vgg)
 from pc_precision.precision import Constant
 from pc_precision.learning import weight_gradient
 from pc_precision.inference import relax, relax_dense

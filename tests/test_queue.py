@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 import pc_precision as pc
-from pc_precision import checkpoints, queue, share
+from pc_precision.runs import checkpoints, queue, share
 from pc_precision.experiment import Experiment, resolve
-from pc_precision.results import incomplete, kept, read_run, read_store, results, run_path, stored, summarise, take, take_plainly
+from pc_precision.runs.results import incomplete, kept, read_run, read_store, results, run_path, stored, summarise, take, take_plainly
 
 ROOT = Path(__file__).resolve().parent.parent
-store_module = importlib.import_module("pc_precision.results")
+store_module = importlib.import_module("pc_precision.runs.results")
 SMALL = Experiment(model="mlp-4", limit=64, batch_size=32, epochs=2, augment=False)
 GRID = [replace(SMALL, algorithm=a, seed=s) for s in (0, 1) for a in ("PC", "BP", "S+F")]
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -172,7 +172,7 @@ def test_a_lock_is_held_by_one_with_and_without_filelock(tmp_path, first, second
 
 SIGNALLED = """
 import sys
-from pc_precision import queue
+from pc_precision.runs import queue
 from pc_precision.experiment import Experiment
 exps = [Experiment(model="mlp-4", algorithm=a, limit=64, batch_size=32, epochs=int(sys.argv[2]), augment=False, patience=None) for a in ("S+F", "PC")]
 class Loud(queue.Lines):
@@ -224,14 +224,15 @@ def test_asked_twice_it_ends_at_once_and_loses_nothing_finished(tmp_path):
 
 MANY = """
 import importlib, sys
-r = importlib.import_module("pc_precision.results")
+r = importlib.import_module("pc_precision.runs.results")
 from pc_precision.experiment import Experiment
 original = r.run
 def logged(exp, *rest):
     with open(sys.argv[2], "a") as log: log.write(exp.key + "\\n")
     return original(exp, *rest)
 r.run = logged
-r.use_compilation_cache(sys.argv[3])
+from pc_precision.devices import use_compilation_cache
+use_compilation_cache(sys.argv[3])
 grid = [Experiment(model="mlp-4", limit=64, batch_size=32, epochs=2, augment=False, algorithm=a, seed=s)
         for a in ("PC", "BP", "S+F") for s in range(6)]
 r.results(grid, sys.argv[1], progress=False, checkpoint_every=0)

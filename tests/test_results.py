@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 
 from pc_precision.experiment import Experiment
-from pc_precision.results import (COLUMNS, kept, provenance, read_run, results, run_path, scores, stored, summarise, write_whole)
+from pc_precision.runs.results import (COLUMNS, kept, provenance, read_run, results, run_path, scores, stored, summarise, write_whole)
 
-store_module = importlib.import_module("pc_precision.results")      # pc_precision.results is the function
+store_module = importlib.import_module("pc_precision.runs.results")
 GRID = [Experiment(model="mlp-8-8", algorithm=a, seed=s, epochs=2) for a in ("PC", "S+F") for s in (0, 1)]
 SCRIPT = """
 import importlib, sys
-r = importlib.import_module("pc_precision.results")
+r = importlib.import_module("pc_precision.runs.results")
 from pc_precision.experiment import Experiment
 original = r.run
 def logged(exp, *rest):

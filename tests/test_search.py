@@ -16,11 +16,11 @@ from scipy import stats
 
 from pc_precision.data import load
 from pc_precision.experiment import ALGORITHMS, Experiment
-from pc_precision.search import (Choice, LogUniform, Search, Steps, done, fail_silent, found_table, heartbeat, importances, in_state,
+from pc_precision.runs.search import (Choice, LogUniform, Search, Steps, done, fail_silent, found_table, heartbeat, importances, in_state,
                                  load_best, numbered_tpe, objective, one_trial, open_study, plan_search, read_best, read_trials,
                                  search, space, space_table)
 
-module = importlib.import_module("pc_precision.search")             # pc_precision.search is the function
+module = importlib.import_module("pc_precision.runs.search")
 BASE = Experiment(model="mlp-8", algorithm="PC", epochs=2, schedule_epochs=2)
 PLAN = Search(BASE, trials=8, space=space(BASE, activation=["relu"], T=[2]), startup=4)
 DIGITS = load("digits")

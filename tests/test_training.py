@@ -19,6 +19,7 @@ from pc_precision.inference import infer, relax, relax_dense, rows, sweep
 from pc_precision.layers import feedforward
 from pc_precision.learning import backprop_loss, energy_loss, forward_update_loss, learn, weight_gradient
 from pc_precision.precision import Constant, Spiking
+from pc_precision import training
 from pc_precision.training import (Epoch, Info, Plan, best_epoch, diverged, epoch_hyper, evaluate, finished, jit_steps,
                                    jit_evaluate, jit_step, learning_rates, make_algorithm, make_plan, report,
                                    start, train, train_epoch, train_step, training_split)
@@ -76,6 +77,17 @@ def test_one_dispatch_an_epoch_gives_the_steps_one_by_one():
         state, info = jit_step(plan, state, data, order[i], hyper._replace(beta=hyper.beta[i], learning_rate=hyper.learning_rate[i]))
         np.testing.assert_allclose(info.energies, infos.energies[i], rtol=1e-4)
     for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(whole.params)):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_an_epoch_in_pieces_is_the_epoch_in_one_dispatch(monkeypatch):
+    plan, hyper = make_plan(EXP, INFO), epoch_hyper(replace(EXP, algorithm="S+F-CN"), 3, 0)
+    data = tuple(map(jnp.asarray, DATA.train))
+    whole, info = train_epoch(plan, start(EXP, plan), data, hyper)
+    monkeypatch.setattr(training, "DISPATCH", 2)             # three steps: one by one
+    pieces, others = train_epoch(plan, start(EXP, plan), data, hyper)
+    np.testing.assert_allclose(others.energies, info.energies, rtol=1e-4)
+    for a, b in zip(jax.tree.leaves(pieces.params), jax.tree.leaves(whole.params)):
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 

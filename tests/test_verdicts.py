@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pc_precision.verdicts import (CLAIMS, FAILS, HOLDS, UNDECIDED, accuracies, batchnorm_freezing, centre_nudging, conclude,
+from pc_precision.paper.verdicts import (CLAIMS, FAILS, HOLDS, UNDECIDED, accuracies, batchnorm_freezing, centre_nudging, conclude,
                                    difference, Difference, energy_imbalance, first_layer_share, forward_update, judge,
                                    verdict_figure, verdict_table)
 

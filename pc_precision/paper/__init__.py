@@ -1,0 +1,1 @@
+"What the notebooks of the paper's figures and tables share."

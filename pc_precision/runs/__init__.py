@@ -1,0 +1,1 @@
+"What runs experiments: the store of results, checkpoints, queues, searches."

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DATASETS', 'COUNTS', 'Split', 'DatasetInfo', 'Dataset', 'check_images', 'check_labels', 'version_dir',
-           'readable_records', 'decoded_image', 'statistics', 'describe_set', 'check_official', 'load', 'augment',
-           'normalise']
+           'readable_records', 'decoded_image', 'statistics', 'describe_set', 'check_official', 'load', 'limited',
+           'float_statistics', 'dataset', 'augment', 'normalise']
 
 # %% ../nbs/11_data.ipynb #40828082
 import contextlib, difflib, hashlib, importlib.resources, importlib.util, io, os, pathlib, zipfile
@@ -27,10 +27,10 @@ class Split(NamedTuple):
 class DatasetInfo:
     "What the training code must know about a data set."
     name: str
-    classes: int  # number of classes; labels are 0 .. classes - 1
-    image: tuple  # (H, W, C)
-    mean: tuple  # per channel, of pixel / 255
-    std: tuple  # per channel, of pixel / 255
+    classes: int  # number of outputs: of classes, whose labels are 0 .. classes - 1, or of numbers to predict
+    image: tuple  # shape of an input, (H, W, C) or any other
+    mean: tuple  # per channel, of byte / 255; of floats as they are
+    std: tuple  # likewise
     flip: bool  # augmentation: mirror half of the images
     pad: int  # augmentation: random crop after zero padding of so many pixels
     source: str
@@ -68,9 +68,13 @@ def check_images(x: np.ndarray) -> np.ndarray:
 
 # %% ../nbs/11_data.ipynb #7f93b9cb
 def check_labels(y: np.ndarray, classes: int) -> np.ndarray:
-    "Return labels (N,) unchanged if they are whole numbers from 0 to classes - 1; else raise ValueError."
+    "Return labels (N,) of whole numbers from 0 to classes - 1, or float targets (N, classes), unchanged; else raise ValueError."
+    if jnp.issubdtype(y.dtype, jnp.floating) and y.shape[1:] == (classes,):
+        if not np.isfinite(np.asarray(y)).all():
+            raise ValueError("targets must be finite, but some are NaN or infinite")
+        return y
     if len(y.shape) != 1 or not jnp.issubdtype(y.dtype, jnp.integer):
-        raise ValueError(f"labels must be an integer array (N,), got {y.dtype} {tuple(y.shape)}")
+        raise ValueError(f"labels must be an integer array (N,), or float targets (N, {classes}), got {y.dtype} {tuple(y.shape)}")
     if len(y) and not (0 <= int(y.min()) and int(y.max()) < classes):
         raise ValueError(f"labels must lie in 0..{classes - 1}, got values from {int(y.min())} to {int(y.max())}")
     return y
@@ -110,11 +114,13 @@ def _cut(data: Split, n: int) -> tuple[Split, Split]:
 
 # %% ../nbs/11_data.ipynb #f73cd9ee
 def _limited(data: Split, limit: int | None) -> Split:
-    "The last `limit` images of a sorted split, stratified."
+    "The last `limit` images of a sorted split, stratified; of targets simply the last."
     if limit is None:
         return data
     if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or not 1 <= limit <= len(data.labels):
         raise ValueError(f"limit must be None or a whole number from 1 to {len(data.labels)}, got {limit!r}")
+    if data.labels.ndim > 1:
+        return Split(data.images[-limit:], data.labels[-limit:])
     return _where(data, _first(Split(data.images[::-1], data.labels[::-1]), limit)[::-1])
 
 # %% ../nbs/11_data.ipynb #83f444be
@@ -334,6 +340,38 @@ def load(name: str, data_dir: str | pathlib.Path | None = None, limit: int | Non
         info, (train, validation, test) = _prepared(name, _data_dir(data_dir))
     return Dataset(info, *map(_shuffled, (_limited(train, limit), validation, test)))
 
+
+def limited(train: Split, limit: int | None) -> Split:
+    "The `limit` training images that `load` would keep of these; all of them without a limit, or if there are no more."
+    return train if limit in (None, len(train.labels)) else _shuffled(_limited(_sorted(train), limit))
+
+# %% ../nbs/11_data.ipynb #7d68beaf
+def float_statistics(x: np.ndarray) -> tuple[tuple, tuple]:
+    "(mean, deviation) of floats (N, ..., C), per channel; a channel that never changes counts as having deviation 1."
+    x = np.asarray(x, np.float64).reshape(-1, x.shape[-1])
+    return tuple(x.mean(0).tolist()), tuple(float(s) or 1.0 for s in x.std(0))
+
+
+def dataset(name: str, train: tuple, test: tuple, validation: tuple | None = None, flip: bool = False, pad: int = 0) -> Dataset:
+    """A data set of one's own from pairs (inputs, labels): inputs uint8 or float (N, ...), labels int (N,) or float targets (N, K).
+
+    validation: without it, every tenth training example. flip, pad: augmentation of images in bytes, see `augment`.
+    Raises ValueError for shapes, types or numbers that do not fit.
+    """
+    parts = [Split(*map(np.asarray, pair)) for pair in ((train, test) if validation is None else (train, test, validation))]
+    y = parts[0].labels
+    classes = y.shape[-1] if y.ndim > 1 else int(max(p.labels.max(initial=0) for p in parts)) + 1
+    for part in parts:
+        if len(part.images) != len(part.labels) or part.images.shape[1:] != parts[0].images.shape[1:]:
+            raise ValueError(f"inputs {part.images.shape} and labels {part.labels.shape} of {name} do not fit together or to the others")
+        check_images(part.images), check_labels(part.labels, classes)
+    if validation is None:
+        held = np.arange(len(y)) % 10 == 9
+        parts = [Split(parts[0].images[~held], y[~held]), parts[1], Split(parts[0].images[held], y[held])]
+    mean, std = (statistics if parts[0].images.dtype == np.uint8 else float_statistics)(parts[0].images)
+    info = DatasetInfo(name, classes, parts[0].images.shape[1:], mean, tuple(s or 1.0 for s in std), flip, pad, "your own", classes >= 100)
+    return Dataset(info, parts[0], parts[2], parts[1])
+
 # %% ../nbs/11_data.ipynb #ad4daab0
 def augment(key: jax.Array, images: jax.Array, flip: bool, pad: int) -> jax.Array:
     """Mirror each image (B, H, W, C) with probability 1/2 if `flip`, then crop it at random after padding it by `pad`
@@ -352,7 +390,11 @@ def augment(key: jax.Array, images: jax.Array, flip: bool, pad: int) -> jax.Arra
 
 # %% ../nbs/11_data.ipynb #1c5086bc
 def normalise(images: jax.Array, mean: tuple, std: tuple, dtype: Any = float) -> jax.Array:
-    "(images / 255 - mean) / std per channel: bytes (..., C) -> network input; dtype: JAX's default float, unless another is named."
+    """(images / 255 - mean) / std per channel, (..., C) -> network input; floats are not divided by 255.
+
+    dtype: JAX's default float, unless another is named.
+    """
+    whole = 255 if jnp.issubdtype(images.dtype, jnp.integer) else 1
     dtype = jax.dtypes.canonicalize_dtype(dtype)
     mean, std = jnp.asarray(mean, dtype), jnp.asarray(std, dtype)
-    return (jnp.asarray(images, dtype) / 255 - mean) / std
+    return (jnp.asarray(images, dtype) / whole - mean) / std

@@ -161,8 +161,8 @@ MUTANTS = [
     Mutant("a tie goes to the last pixel", "kernels.py", "jnp.where(a >= jnp.maximum(b, cd), 0", "jnp.where(a > jnp.maximum(b, cd), 0", "test_kernels.py"),
     Mutant("pool of three pixels", "kernels.py", "jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))", "jnp.maximum(jnp.maximum(a, b), c)", "test_kernels.py"),
     # training
-    Mutant("no nudge in training", "training.py", "Output(y, hyper.beta, LOSSES[plan.output])", "Output(y, 1.0, LOSSES[plan.output])", "test_training.py"),
-    Mutant("always squared error in training", "training.py", "Output(y, hyper.beta, LOSSES[plan.output])", "Output(y, hyper.beta)", "test_training.py"),
+    Mutant("no nudge in training", "training.py", "Output(y, hyper.beta, plan.loss)", "Output(y, 1.0, plan.loss)", "test_training.py"),
+    Mutant("always squared error in training", "training.py", "Output(y, hyper.beta, plan.loss)", "Output(y, hyper.beta)", "test_training.py"),
     Mutant("no weight decay", "training.py", "weight_decay=hyper.weight_decay)", "weight_decay=0.0)", "test_training.py"),
     Mutant("statistics of training thrown away", "training.py", "stats=learned.stats,", "stats=state.stats,", "test_training.py"),
     Mutant("accuracy of the worst class", "training.py", "output.argmax(-1) == y.argmax(-1)", "output.argmin(-1) == y.argmax(-1)", "test_training.py"),

@@ -4,11 +4,14 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pc_precision.experiment import (ALGORITHMS, DEFAULTS, INFERENCES, Experiment, Recipe, covariance, defaults, network, resolve,
-                                     unused)
+from pc_precision.energy import Loss
+from pc_precision.experiment import (ALGORITHMS, DEFAULTS, INFERENCES, Experiment, Named, Recipe, covariance, defaults, network,
+                                     resolve, unused)
+from pc_precision.layers import mlp
 from pc_precision.precision import Decaying, Spiking
 
 BASE = Experiment(model="vgg7", algorithm="S+F-CN", batch_norm="freeze")
@@ -16,7 +19,7 @@ OTHER = dict(dataset="cifar10", model="vgg5", algorithm="S+F", batch_norm="bn", 
              padding=1, T=9, x_step=0.2, momentum=0.5, nesterov=True, reading="energy", alpha=0.3, base=10.0, beta=0.7,
              sign_per="epoch", learning_rate=1e-5, weight_decay=0.1, batch_size=64, epochs=3, schedule_epochs=3, patience=None,
              limit=500, augment=False, select="test", matmul_precision="highest", output="cross_entropy",
-             dtype="bfloat16")
+             dtype="bfloat16", optimiser="sgd")
 
 
 @pytest.mark.parametrize("name", OTHER)
@@ -159,7 +162,7 @@ def test_networks_come_from_the_settings():
     (dict(output="hinge"), "'squared_error', 'cross_entropy'"), (dict(output="crossentropy"), "did you mean 'cross_entropy'"),
     (dict(dtype="float16"), "'float32', 'bfloat16', 'float64'"), (dict(dtype="float64"), "JAX_ENABLE_X64=1"),
     (dict(algorithm="ePC", batch_norm="bn"), "use batch_norm='freeze'"), (dict(algorithm="EPC"), "did you mean 'ePC'"),
-    (dict(model="mlp-8", batch_norm="bn"), "needs convolutions"), (dict(model="mlp-0"), "mlp-64-64")])
+    (dict(model="mlp-8", batch_norm="bn"), "mlp has no BatchNorm"), (dict(model="mlp-0"), "mlp-64-64")])
 def test_bad_values_stop_with_one_sentence_that_names_what_is_allowed(bad, says):
     with pytest.raises(ValueError) as caught:
         Experiment(**bad)
@@ -171,3 +174,44 @@ def test_too_few_steps_warn_and_name_the_layers_that_never_learn():
         Experiment(model="vgg10", T=6)
     with pytest.warns(UserWarning, match=r"layer 1, which"):
         Experiment(model="vgg5", T=3)
+
+
+# --- values of one's own ------------------------------------------------------------------------------------------------
+
+TINY = Named("tiny", mlp([8], 10))
+
+
+def test_a_value_of_ones_own_stands_for_itself_by_name():
+    mine = Experiment(model=TINY, algorithm=Named("mine", Recipe(schedule=Spiking(0.3), rule="forward")), T=3)
+    other = replace(mine, model=Named("tiny", mlp([9], 10)))
+    assert mine == other and mine.key == other.key and hash(mine) == hash(other)
+    assert mine.key != replace(mine, model=Named("small", TINY.value)).key
+    assert (resolve(mine).model, resolve(mine).algorithm) == ("tiny", "mine")
+    np.testing.assert_allclose(covariance(mine), Spiking(0.3)(3, 2))
+    assert network(mine, 10) is TINY.value and len(network(replace(mine, model=Named("by-outputs", lambda n: mlp([4], n))), 3)) == 2
+
+
+def test_equal_requests_have_equal_keys_whatever_type_their_numbers_have():
+    for name, same in dict(nesterov=(True, 1, np.True_), augment=(False, 0, np.False_), seed=(3, np.int64(3), np.uint8(3)),
+                           x_step=(0.5, np.float32(0.5), np.float64(0.5)), width=(1, 1.0, np.int32(1))).items():
+        assert len({replace(BASE, **{name: value}).key for value in same}) == 1, name
+
+
+@pytest.mark.parametrize("changes, words", [
+    (dict(model=Named("vgg5", TINY.value)), ("'vgg5'", "another")), (dict(algorithm=Named("PC", Recipe())), ("'PC'", "another")),
+    (dict(model=Named("mlp-own", TINY.value)), ("mlp-own", "another")), (dict(model=Named("x", 3)), ("'x'", "int")),
+    (dict(algorithm=Named("x", "PC")), ("'x'", "str")), (dict(dataset=Named("x", [1])), ("'x'", "list")),
+    (dict(optimiser="adagrad"), ("adagrad", "adamw")), (dict(optimiser=Named("x", 1.0)), ("'x'", "float")),
+    (dict(output=Loss("cross_entropy", jnp.tanh, lambda mu, t: 0)), ("cross_entropy", "another")),
+    (dict(model="mlp-64-64 (hidden sizes)"), ("unknown model", "mlp-64-64")), (dict(model="mlp"), ("unknown model",)),
+    (dict(model=TINY, batch_norm="freeze"), ("batch_norm", "own"))])
+def test_values_that_cannot_be_used_are_refused_in_one_sentence(changes, words):
+    with pytest.raises(ValueError) as said:
+        Experiment(**changes)
+    assert all(word in str(said.value) for word in words) and "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "../x", "x" * 61, 3, "-x"])
+def test_a_name_must_do_for_a_file(name):
+    with pytest.raises(ValueError, match="letters, digits"):
+        Named(name, 1)

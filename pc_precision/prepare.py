@@ -143,9 +143,10 @@ def _png_tree(recipe: _Recipe, names: list, read) -> tuple[dict, dict]:
 # %% ../nbs/12_prepare.ipynb #ed5e3f06
 def _whole_image(name: str, data: bytes, shape: tuple) -> np.ndarray:
     "The pixels of one image file; ValueError if it cannot be decoded to `shape`."
+    from PIL.Image import DecompressionBombError as bomb
     try:
         pixels = decoded_image(data, shape)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, MemoryError, bomb) as error:
         raise ValueError(f"{name} is no whole image ({error})") from None
     if pixels.shape != shape:
         raise ValueError(f"{name} has the shape {pixels.shape}, not {shape}")
@@ -185,7 +186,7 @@ def _tiny_imagenet(recipe: _Recipe, names: list, read) -> tuple[dict, dict]:
     return raws, {"label": wnids, "words": {wnid: words.get(wnid, "") for wnid in wnids}}
 
 # %% ../nbs/12_prepare.ipynb #1632145d
-_DAMAGE = (OSError, EOFError, LookupError, AttributeError, TypeError, ValueError, pickle.UnpicklingError, zlib.error,
+_DAMAGE = (OSError, EOFError, LookupError, AttributeError, TypeError, ValueError, MemoryError, pickle.UnpicklingError, zlib.error,
            zipfile.BadZipFile, tarfile.TarError)
 
 # %% ../nbs/12_prepare.ipynb #6407927b

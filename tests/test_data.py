@@ -819,3 +819,11 @@ def test_our_builder_on_the_real_cifar10(real_cifar10, tmp_path):
     prepare("cifar10", tmp_path / "out", write_batches(tmp_path / "cifar-10-batches-py", train, dataset.test))
     ours = load("cifar10", tmp_path / "out")
     assert all(same(a, b) for a, b in zip(ours[1:], dataset[1:]))
+
+
+@pytest.mark.parametrize("raised", [MemoryError(), Image.DecompressionBombError("180,000,000 pixels")])
+def test_an_image_that_unpacks_to_more_than_memory_holds_is_told_in_one_sentence(raised, monkeypatch):
+    monkeypatch.setattr(prepare_module, "decoded_image", lambda *_: (_ for _ in ()).throw(raised))
+    with pytest.raises(ValueError, match="train/0.png is no whole image") as said:
+        prepare_module._whole_image("train/0.png", b"", (2, 2, 3))
+    assert "\n" not in str(said.value)

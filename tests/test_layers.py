@@ -1,5 +1,6 @@
 """The architectures of the paper by hand-counted numbers, layers in closed form, and modules at the border."""
 import math
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -334,3 +335,21 @@ def test_inputs_that_do_not_fit_name_the_layer(net, shape, words):
     x = jnp.zeros([n for n in shape if not isinstance(n, str)], dtype)
     with says(*words):
         net.init(KEY, x)
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda: vgg([-1]), ("channels[0]", "-1")), (lambda: vgg([8, "P", 2.5]), ("channels[2]", "2.5")), (lambda: mlp([2.5]), ("features", "2.5")),
+    (lambda: mlp([True]), ("features", "True")), (lambda: vgg("vgg5", width=-1), ("width", "-1")), (lambda: vgg("vgg5", width=0), ("width", "0")),
+    (lambda: Block(0), ("features", "0")), (lambda: Block(1.5), ("features", "1.5"))])
+def test_sizes_must_be_whole_and_positive(make, words):
+    with pytest.raises(ValueError) as said:
+        make()
+    assert all(word in str(said.value) for word in words)
+
+
+def test_a_module_that_has_drawn_its_parameters_is_told_to_be_a_factory():
+    with pytest.warns(UserWarning, match="every seed starts alike: give the factory"):
+        Network((nnx.Linear(3, 3, rngs=nnx.Rngs(0)), Readout(2)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Network((nnx.LayerNorm(3, rngs=nnx.Rngs(0)), lambda rngs: nnx.Linear(3, 3, rngs=rngs), Readout(2)))

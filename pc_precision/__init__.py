@@ -1,10 +1,10 @@
 "Predictive coding networks with precision schedules, forward updates and BatchNorm Freezing, in JAX."
 
 from .runs.cluster import Cluster
-from .data import DATASETS, Dataset, DatasetInfo, Split, augment, load, normalise
+from .data import DATASETS, Dataset, DatasetInfo, Split, augment, dataset, load, normalise
 from .devices import use_compilation_cache
 from .energy import LOSSES, Loss, Output, energy, errors, layer_energies
-from .experiment import ALGORITHMS, Experiment, Recipe
+from .experiment import ALGORITHMS, Experiment, Named, Recipe
 from .paper.figures import (
     Box, acting_covariance, energy_figure, flow_chart, front_steps, imbalance, imbalance_table, save_figure, shares,
     table_map)
@@ -30,9 +30,9 @@ __version__ = "0.1.0"
 __all__ = [
     "ACTIVATIONS", "ALGORITHMS", "Algorithm", "Block", "Box", "CLAIMS", "Cluster", "Constant", "DATASETS",
     "Dataset", "DatasetInfo", "Decaying", "Dense", "Epoch", "Experiment", "Inference", "Info", "LOSSES",
-    "Layer", "Learned", "Lesson", "Loss", "Network", "Output", "Plan", "Readout", "Recipe", "Residual", "Search",
+    "Layer", "Learned", "Lesson", "Loss", "Named", "Network", "Output", "Plan", "Readout", "Recipe", "Residual", "Search",
     "Settled", "Spiking", "Split", "State", "Verdict", "accuracy_table", "acting_covariance", "augment",
-    "backprop_loss", "caption", "check_parameters", "cone", "costs", "dense", "depth_figure", "energy",
+    "backprop_loss", "caption", "check_parameters", "cone", "costs", "dataset", "dense", "depth_figure", "energy",
     "energy_figure", "energy_loss", "error_coordinates", "errors", "evaluate", "feedforward", "flops",
     "flow_chart", "forward", "forward_update_loss", "found_table", "freezing_figure", "front_steps", "grid",
     "imbalance", "imbalance_table", "importances", "incomplete", "infer", "judge", "kept", "larger_scale",

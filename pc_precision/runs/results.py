@@ -7,7 +7,7 @@ __all__ = ['PACKAGES', 'KEEP', 'ABOUT', 'root', 'git', 'commit', 'version', 'pro
            'add_session', 'as_settings', 'never', 'no_log', 'Best', 'begin', 'run', 'as_result', 'Progress',
            'keep_result', 'run_missing', 'lacks_network', 'agree', 'trained_bytes', 'load_trained', 'trained_info',
            'predict', 'metrics', 'loader', 'distinct', 'results', 'train_missing', 'warn_networks', 'read_store',
-           'kept', 'every_one', 'about_run', 'to_frame', 'column_type']
+           'kept', 'every_one', 'about_run', 'rows_of', 'to_frame']
 
 # %% ../../nbs/22_results.ipynb #c8678159
 import contextlib
@@ -21,7 +21,7 @@ import platform
 import subprocess
 import time
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Callable, Iterable, Iterator
 
 import jax
@@ -35,7 +35,7 @@ from ..experiment import Experiment, network, resolve
 from ..layers import Network, feedforward
 from ..training import Epoch, State, best_epoch, finished, train
 from .checkpoints import Checkpoints, Saved, copies, digest_of, from_safetensors, latest, record_json, shapes, to_arrays, to_safetensors
-from .store import COLUMNS, OUTCOMES, SCHEMA, Store, same_result, write_whole
+from .store import COLUMNS, OUTCOMES, SCHEMA, SETTINGS, Store, same_result, write_whole
 
 # %% ../../nbs/22_results.ipynb #0115afbb
 def root() -> pathlib.Path:
@@ -419,7 +419,7 @@ def every_one(run: dict[str, Any], word: Callable[[dict], Any]) -> str | None:
 
 def about_run(run: dict[str, Any]) -> dict[str, Any]:
     "What is the same in every row of a run: its settings, and `ABOUT`; settings that it does not use are None, no BatchNorm is 'none'."
-    settings = {f.name: run["experiment"].get(f.name) for f in fields(Experiment)}
+    settings = {name: run["experiment"].get(name) for name in SETTINGS}
     return settings | {
         "batch_norm": settings["batch_norm"] or "none", "key": run["key"], "outcome": run["outcome"],
         "device": every_one(run, lambda place: place["device"]),
@@ -427,22 +427,24 @@ def about_run(run: dict[str, Any]) -> dict[str, Any]:
         "commit": every_one(run, lambda place: place.get("commit")), "run_seconds": run["seconds"], "sessions": len(run.get("sessions", [1]))}
 
 
+def rows_of(run: dict[str, Any], words: dict[str, int]) -> np.ndarray:
+    "The rows of a run as numbers (rows, 5): None is NaN, a word its number in `words`, which grows."
+    number = lambda word: words.setdefault(word, len(words))
+    return np.array([[epoch, number(split), number(metric), layer, value] for epoch, split, metric, layer, value in run["rows"]], float)
+
+
 def to_frame(runs: Iterable[dict]) -> Any:
-    "Runs as one tidy DataFrame, a row per number; what is missing is NaN or None."
+    "Runs as one tidy DataFrame, a row per number; what is missing is NaN or None. Words that repeat in every row are categories."
     import pandas as pd
-    about, counts, columns = [], [], [[] for _ in COLUMNS]
+    about, rows, numbers = [], [], {}
     for run in runs:                                         # one after the other: their rows are many
         about.append(about_run(run))
-        counts.append(len(run["rows"]))
-        for column, values in zip(columns, zip(*run["rows"])):
-            column.append(np.array(values, column_type(values)))
+        rows.append(rows_of(run, numbers))
     if not about:
-        return pd.DataFrame(columns=[*COLUMNS, *(f.name for f in fields(Experiment)), *ABOUT])
-    rows = pd.DataFrame({name: np.concatenate(column) for name, column in zip(COLUMNS, columns)}).astype({"split": "category", "metric": "category"})
-    wide = pd.DataFrame(about).take(np.repeat(np.arange(len(about)), counts)).reset_index(drop=True)
-    return pd.concat([rows, wide], axis=1)
-
-
-def column_type(values: tuple) -> type:
-    "The type of a column of rows; None is NaN."
-    return object if isinstance(values[0], str) else int if type(values[0]) is int and None not in values else float
+        return pd.DataFrame(columns=[*COLUMNS, *SETTINGS, *ABOUT])
+    at, rows = np.repeat(np.arange(len(about)), [len(r) for r in rows]), dict(zip(COLUMNS, np.concatenate(rows).T))
+    words = lambda name: pd.Categorical.from_codes(rows[name].astype(int), list(numbers)).remove_unused_categories()
+    columns = rows | {"epoch": rows["epoch"].astype(int), "split": words("split"), "metric": words("metric")}
+    told = pd.DataFrame(about)
+    told = told.astype({name: "category" for name in ABOUT if name not in ("run_seconds", "sessions")})
+    return pd.DataFrame(columns | {name: told[name].array.take(at) for name in told}, copy=False)

@@ -16,14 +16,16 @@ from .store import Store
 # %% ../../nbs/23_tables.ipynb #c426ec57
 def scores(frame: Any, metric: str = "top1") -> Any:
     "One row a run: its settings, and `score`, the test `metric` in the selected epoch; missing for a diverged run."
+    frame = frame.astype({name: object for name in ("key", "split", "select", "metric")})
     runs = frame.drop(columns=[name for name in COLUMNS if name in frame]).drop_duplicates("key").reset_index(drop=True)
-    chosen = frame[(frame["split"].astype(object) == frame["select"].astype(object)) & (frame["metric"] == "top1")]
+    runs = runs.astype({name: object for name, kind in runs.dtypes.items() if kind == "category"})
+    chosen = frame[(frame["split"] == frame["select"]) & (frame["metric"] == "top1")]
     best = chosen.sort_values("epoch", kind="stable").dropna(subset="value").sort_values("value", ascending=False, kind="stable")
     epoch = best.drop_duplicates("key").set_index("key")["epoch"]          # of equal ones the first
     test = frame[(frame["split"] == "test") & (frame["metric"] == metric)].set_index(["key", "epoch"])["value"]
     epoch = runs["key"].map(epoch).where(runs["outcome"] != "diverged")
     found = test.reindex(list(zip(runs["key"], epoch))) if len(runs) else test
-    last = runs["key"].map(frame.groupby("key", observed=True)["epoch"].max())
+    last = runs["key"].map(frame.groupby("key")["epoch"].max())
     return runs.assign(epoch=epoch.where(found.notna().to_numpy()), epochs_run=last, score=found.to_numpy(float))
 
 

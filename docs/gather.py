@@ -223,9 +223,9 @@ def measured(pages: dict[Path, str]) -> str:
 
 def costs() -> str:
     """GPU hours of every table: counted, and measured where the store holds such runs."""
-    cluster, paper, results, experiment = (importlib.import_module(f"pc_precision.{name}") for name in ("runs.cluster", "paper.items", "runs.results", "experiment"))
+    cluster, paper, store, experiment = (importlib.import_module(f"pc_precision.{name}") for name in ("runs.cluster", "paper.items", "runs.store", "experiment"))
     table = lambda frame: paper.to_markdown(cluster.shown(frame))
-    runs, wanted = results.read_runs(ROOT / "results").values(), cluster.every_table("paper")
+    runs, wanted = list(store.Store(ROOT / "results").runs()), cluster.every_table("paper")
     anchor = experiment.Experiment(dataset="cifar10", model="vgg5", algorithm="S+F", T=7, select="test")
     rate = cluster.operations(anchor) / (17 * 60) / 1e12
     text = COSTS.format(teraflops=TERAFLOPS, rate=rate) + "\n\n" + table(cluster.counted_table(wanted, TERAFLOPS))

@@ -26,7 +26,8 @@ from pc_precision.data import Dataset, DatasetInfo, Split  # noqa: E402
 from pc_precision.experiment import ALGORITHMS, Experiment, Recipe  # noqa: E402
 from pc_precision.layers import vgg  # noqa: E402
 from pc_precision.precision import Constant, Spiking  # noqa: E402
-from pc_precision.runs.results import read_run, results, run_path  # noqa: E402
+from pc_precision.runs.results import results  # noqa: E402
+from pc_precision.runs.store import Store, read_run  # noqa: E402
 from pc_precision.devices import divide, mesh_of, replicate  # noqa: E402
 from pc_precision.training import Hyper, Plan, State, evaluate, jit_steps, jit_step, train, train_epoch  # noqa: E402
 
@@ -122,7 +123,7 @@ def moved_run(folder: str) -> dict:
         next(train(Experiment(dataset="toy", model="mlp-8", batch_size=12, epochs=1), DATA))
     digits = Experiment(model="mlp-8", epochs=1, limit=200, batch_size=16)
     results([digits], store=folder, progress=False)
-    about = read_run(run_path(digits, folder))["provenance"]
+    about = read_run(Store(folder).path(digits))["provenance"]
     floats = lambda state: jax.tree.map(lambda a: a.astype(jnp.float64), state.params)
     return {"apart": apart(floats(resumed[-1]), floats(whole[-1])), "epochs": [int(s.epoch) for s in (whole[-1], resumed[-1])],
             "devices": [len(s.params[0]["kernel"].devices()) for s in (whole[-1], resumed[-1])],

@@ -18,7 +18,8 @@ import pytest
 from pc_precision.runs import checkpoints as c
 from pc_precision.data import load
 from pc_precision.experiment import Experiment
-from pc_precision.runs.results import never, read_run, run, run_path, same_result
+from pc_precision.runs.results import Best, never, run
+from pc_precision.runs.store import Store, read_run, same_result
 from pc_precision.training import start, make_plan, train
 
 store_module = importlib.import_module("pc_precision.runs.results")
@@ -251,7 +252,7 @@ def test_a_checkpoint_is_due_when_the_last_is_old_enough(monkeypatch, copy):
 def test_short_epochs_write_no_checkpoint_and_a_stop_always_does(tmp_path, monkeypatch):
     kept = c.Checkpoints(tmp_path / EXP.key, every=1e9)
     writes, save = [], c.save_checkpoint
-    monkeypatch.setattr(c, "save_checkpoint", lambda *args: writes.append(args) or save(*args))
+    monkeypatch.setattr(c, "save_checkpoint", lambda *args, **more: writes.append(args) or save(*args, **more))
     assert run(EXP, DATA, checkpoints=kept)["outcome"] == "finished" and writes == []
     assert run(EXP, DATA, checkpoints=kept, stop=stop_at(3))["outcome"] == "interrupted" and len(writes) == 1
     assert never(EXP, 1e9) is False
@@ -259,7 +260,7 @@ def test_short_epochs_write_no_checkpoint_and_a_stop_always_does(tmp_path, monke
 
 def test_the_checkpoint_goes_when_the_result_is_there(tmp_path):
     frame = store_module.results([EXP], tmp_path, progress=False, checkpoint_every=0)
-    assert set(frame["outcome"]) == {"finished"} and run_path(EXP, tmp_path).exists()
+    assert set(frame["outcome"]) == {"finished"} and Store(tmp_path).path(EXP).exists()
     assert list((tmp_path / ".checkpoints").iterdir()) == []
 
 
@@ -270,3 +271,67 @@ def test_runs_under_way_are_seen_from_outside(copy, tmp_path):
     assert (notes["key"], notes["epoch"]) == (EXP.key, 2)
     (store / ".checkpoints" / EXP.key / "000002" / "manifest.json").unlink()
     assert [notes["epoch"] for notes in c.under_way(store)] == [1]
+
+
+# Room
+
+def little_room(monkeypatch, folder, room):
+    "A disk on which so many bytes of checkpoints have room, as `shutil.disk_usage` tells."
+    size = lambda: sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    usage = c.shutil.disk_usage
+    monkeypatch.setattr(c.shutil, "disk_usage", lambda path: usage(path)._replace(free=max(0, room - size())))
+
+
+def test_a_disk_with_room_for_two_goes_on_keeping(copy, kept, monkeypatch):
+    state = latest(copy).state
+    one = sum(p.stat().st_size for p in (copy / "000002").rglob("*") if p.is_file())
+    arrays = sum(leaf.nbytes for leaf in jax.tree.leaves(c.to_arrays(state)))
+    little_room(monkeypatch, copy, one + arrays + 64)
+    notes = lambda epoch: {"key": EXP.key, "sessions": [], "records": [c.record_json(kept[2][1]._replace(number=n + 1)) for n in range(epoch)]}
+    for epoch in (3, 4, 5):
+        c.save_checkpoint(copy, state._replace(epoch=state.epoch * 0 + epoch), notes(epoch))
+        assert c.checkpoints(copy)[-1].name == f"{epoch:06d}" and c.broken(c.checkpoints(copy)[-1]) is None
+    assert len(latest(copy).records) == 5
+
+
+def test_the_last_whole_one_is_never_given_up_for_room(copy, monkeypatch):
+    state = latest(copy).state
+    (copy / "000002" / "run.json").write_text("{")
+    little_room(monkeypatch, copy, 0)
+    with pytest.raises(OSError, match="no checkpoint of epoch 3"):
+        c.save_checkpoint(copy, state._replace(epoch=state.epoch + 1), {"key": EXP.key, "sessions": [], "records": []})
+    assert [p.name for p in c.checkpoints(copy)] == ["000001"] and c.broken(copy / "000001") is None
+
+
+# The best network
+
+def test_the_best_network_survives_a_kill_bit_for_bit(tmp_path):
+    exp = replace(EXP, epochs=6, patience=None, learning_rate=0.02)
+    whole, best = run(exp, DATA, best=(one := Best())), None
+    for state, record in train(exp, DATA):
+        scores = [*(scores if record.number > 1 else []), record.metrics["validation"]["top1"]]
+        if int(np.argmax(scores)) == record.number - 1:
+            best = c.copies((state.params, state.stats))
+    assert same(one.arrays, best), "of the first epoch with the best validation accuracy"
+    kept, two = c.Checkpoints(tmp_path / exp.key, every=0), None
+    for epochs in (2, 3):                                    # each session is another process: nothing but the folder is shared
+        run(exp, DATA, checkpoints=kept, stop=stop_at(epochs), best=Best())
+    last = run(exp, DATA, checkpoints=kept, best=(two := Best()))
+    assert same(two.arrays, best) and same_result(whole, last)
+
+
+def test_a_checkpoint_without_the_best_network_is_no_use_to_who_wants_it(tmp_path):
+    kept = c.Checkpoints(tmp_path / EXP.key, every=0)
+    run(EXP, DATA, checkpoints=kept, stop=stop_at(2))
+    with pytest.warns(UserWarning, match="was begun without keep: it begins anew"):
+        done = run(EXP, DATA, checkpoints=kept, best=(best := Best()))
+    assert [s["epochs"] for s in done["sessions"]] == [[1, 4]] and best.arrays is not None
+
+
+def test_a_damaged_best_network_falls_back_like_any_file(tmp_path):
+    kept = c.Checkpoints(tmp_path / EXP.key, every=0)
+    run(EXP, DATA, checkpoints=kept, stop=stop_at(2), best=Best())
+    newest = c.checkpoints(kept.folder)[-1]
+    (newest / c.BEST).write_bytes((newest / c.BEST).read_bytes()[:-1] + b"x")
+    with pytest.warns(UserWarning, match="best.safetensors is not what was written; the run goes on from epoch 1"):
+        assert len(latest(kept.folder).records) == 1

@@ -17,7 +17,7 @@ from pc_precision import cli
 from pc_precision.runs import queue
 from pc_precision.experiment import resolve
 from pc_precision.devices import processor
-from pc_precision.runs.results import read_run, run_path
+from pc_precision.runs.store import Store, read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,7 +33,7 @@ def keep(store: Path, exp: pc.Experiment, seconds: float, epochs: int, device: s
     settings = {name: value for name, value in asdict(resolve(exp)).items() if value is not None}
     run = {"key": exp.key, "experiment": settings, "outcome": outcome, "seconds": seconds,
            "provenance": {"device": device}, "rows": rows}
-    run_path(exp, store).write_text(json.dumps(run))
+    Store(store).path(exp).write_text(json.dumps(run))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from helpers_core import says
 from pc_precision.runs import cluster as c
 from pc_precision.experiment import resolve
 from pc_precision.runs.queue import Limit, cost, work
-from pc_precision.runs.results import locked, read_run, run_path, same_result
+from pc_precision.runs.store import Store, read_run, same_result
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPS = [pc.Experiment(model="mlp-16", algorithm=a, limit=400, batch_size=16, epochs=20, schedule_epochs=20, patience=None, augment=False, seed=seed)
@@ -108,9 +108,9 @@ def at_work(store: Path) -> int | None:
 
 def check_whole(store: Path, alone: Path) -> None:
     """Each run is there once, its rows are those of the local run to the last bit, and nothing else is left."""
-    assert {path.name for path in store.glob("*.json")} == {run_path(exp, alone).name for exp in EXPS}
+    assert {path.name for path in store.glob("*.json")} == {Store(alone).path(exp).name for exp in EXPS}
     for exp in EXPS:
-        here, there = read_run(run_path(exp, store)), read_run(run_path(exp, alone))
+        here, there = read_run(Store(store).path(exp)), read_run(Store(alone).path(exp))
         assert same_result(here, there) and here["parameters"] == there["parameters"], exp
         ends = [session["epochs"] for session in here["sessions"]]
         assert ends[0][0] == 1 and ends[-1][1] == exp.epochs and all(b[0] <= a[1] + 1 for a, b in zip(ends, ends[1:]))
@@ -137,7 +137,7 @@ def test_a_worker_and_a_node_killed_in_the_middle_change_nothing(nodes, alone, t
     assert set(left.done) == set(EXPS) and list(left.failed) == [WRONG]
     assert "do not fill one batch" in left.failed[WRONG] and "\n" not in left.failed[WRONG]
     check_whole(store, alone)
-    sessions = [len(read_run(run_path(exp, store))["sessions"]) for exp in EXPS]
+    sessions = [len(read_run(Store(store).path(exp))["sessions"]) for exp in EXPS]
     assert sum(sessions) > len(EXPS), "a killed run goes on from its checkpoint"
     assert "(7 of 7)" in lines[-1] and any("left)" in line for line in lines)
 
@@ -229,7 +229,7 @@ def test_what_a_killed_process_left_of_a_stored_run_is_removed(alone_store):
     left.mkdir(parents=True)
     for engine in (c.Cluster(), work):
         left.mkdir(parents=True, exist_ok=True)
-        with locked(alone_store, EXPS[0].key):
+        with Store(alone_store).locked(EXPS[0].key):
             engine([EXPS[0]], alone_store)
         assert left.is_dir(), "somebody is at it"
         engine([EXPS[0]], alone_store)
@@ -242,7 +242,7 @@ def alone_store(tmp_path) -> Path:
     rows = [[epoch, "test", "top1", None, 0.5] for epoch in range(1, 11)]
     run = {"key": exp.key, "experiment": {n: v for n, v in asdict(resolve(exp)).items() if v is not None}, "outcome": "finished",
            "seconds": 50.0, "provenance": {"device": "some GPU"}, "rows": rows}
-    run_path(exp, tmp_path).write_text(json.dumps(run))
+    Store(tmp_path).path(exp).write_text(json.dumps(run))
     return tmp_path
 
 
@@ -282,7 +282,7 @@ def test_a_worker_that_would_compute_something_else_refuses(tmp_path):
 
 
 def test_a_run_of_another_process_is_left_to_it(tmp_path):
-    with locked(tmp_path, EXPS[0].key):
+    with Store(tmp_path).locked(EXPS[0].key):
         assert c.train_here(EXPS[0], c.Order(tmp_path)).outcome == "elsewhere"
 
 
@@ -342,7 +342,7 @@ def test_somebody_who_asks_stops_all_runs():
 # What it costs
 
 def test_measured_hours_are_those_of_the_arithmetic(alone_store):
-    seconds = pc.runs.queue.epoch_seconds([read_run(run_path(EXPS[0], alone_store))], "some GPU")
+    seconds = pc.runs.queue.epoch_seconds([read_run(Store(alone_store).path(EXPS[0]))], "some GPU")
     assert seconds == {cost(asdict(resolve(EXPS[0]))): 5.0}
     assert c.hours_of([EXPS[0], EXPS[3]], seconds) == pytest.approx(2 * 20 * 5 / 3600)       # two seeds of S+F
     table = c.cost_table({"t": EXPS}, lambda some: c.hours_of(some, seconds))

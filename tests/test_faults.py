@@ -19,11 +19,13 @@ import pytest
 from pc_precision.runs import checkpoints, queue
 from pc_precision.data import load
 from pc_precision.experiment import Experiment
-from pc_precision.runs.results import (SCHEMA, as_settings, commit, parse_run, read_run, read_store, results, run, run_path, run_text, same_result,
-                                  scores, stored, summarise, to_frame, write_whole)
+from pc_precision.runs.results import as_settings, commit, read_store, results, run, to_frame
+from pc_precision.runs.store import SCHEMA, Store, parse_run, read_run, run_text, same_result, write_whole
+from pc_precision.runs.tables import scores, summarise
 
 ROOT = Path(__file__).resolve().parent.parent
-store_module = importlib.import_module("pc_precision.runs.results")
+results_module = importlib.import_module("pc_precision.runs.results")
+store_module = importlib.import_module("pc_precision.runs.store")
 EXP = Experiment(model="mlp-4", limit=64, batch_size=32, epochs=3, augment=False)
 DATA = load("digits", limit=64)
 
@@ -62,7 +64,7 @@ def test_a_disk_too_full_for_checkpoints_costs_no_run(tmp_path, small_disk):
         frame = results([exp], tmp_path, progress=False, checkpoint_every=0)
     assert len(said) == 2 and all(one_line(w.message) for w in said)
     assert set(frame["outcome"]) == {"finished"}
-    assert [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".lock"] == [run_path(exp, tmp_path)]
+    assert [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".lock"] == [Store(tmp_path).path(exp)]
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, small_disk):
@@ -104,8 +106,8 @@ def test_a_result_that_cannot_be_written_is_made_from_its_last_checkpoint(tmp_pa
     assert said.value.errno == errno.ENOSPC and one_line(said.value.strerror)
     assert [p.name for p in checkpoints.checkpoints(tmp_path / ".checkpoints" / EXP.key)] == ["000002"]
     results([EXP], tmp_path, progress=False)
-    again = stored(EXP, tmp_path)
-    assert again["sessions"][1]["epochs"] == [3, 3] and again["parameters"] == stored(EXP, store)["parameters"]
+    again = Store(tmp_path).get(EXP)
+    assert again["sessions"][1]["epochs"] == [3, 3] and again["parameters"] == Store(store).get(EXP)["parameters"]
 
 
 def test_a_full_disk_ends_the_queue_and_says_what_is_left(tmp_path, monkeypatch):
@@ -121,7 +123,7 @@ def test_a_read_only_store_is_read_and_said_before_anything_is_trained(store, tm
     def refuse(*args, **kwargs):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     monkeypatch.setattr(store_module.tempfile, "TemporaryFile", refuse)
-    monkeypatch.setattr(store_module, "run", lambda *args: pytest.fail("trained"))
+    monkeypatch.setattr(results_module, "run", lambda *args: pytest.fail("trained"))
     assert len(results([EXP], store, progress=False))
     for call in (lambda: results([EXP, replace(EXP, seed=1)], store, progress=False), lambda: queue.work([replace(EXP, seed=1)], store)):
         with pytest.raises(OSError, match=r"the store .* cannot be written \(Read-only file system\)") as said:
@@ -140,8 +142,8 @@ def test_a_clock_that_jumps_back_changes_nothing(tmp_path, monkeypatch, store):
     now = iter(range(10 ** 9, 0, -86400))
     monkeypatch.setattr("time.time", lambda: float(next(now)))
     results([EXP], tmp_path, progress=False, checkpoint_every=0)
-    again = stored(EXP, tmp_path)
-    assert same_result(again, stored(EXP, store)) and again["seconds"] > 0
+    again = Store(tmp_path).get(EXP)
+    assert same_result(again, Store(store).get(EXP)) and again["seconds"] > 0
     assert all(row[4] > 0 for row in again["rows"] if row[2] == "seconds")
 
 
@@ -157,20 +159,20 @@ def test_every_result_of_the_first_schema_is_still_read():
 
 
 def test_a_newer_schema_is_refused_and_unknown_fields_are_left_alone(store, tmp_path):
-    path = run_path(EXP, tmp_path)
-    newer = json.loads(run_path(EXP, store).read_text()) | {"schema": SCHEMA + 1, "rows": "in another form"}
+    path = Store(tmp_path).path(EXP)
+    newer = json.loads(Store(store).path(EXP).read_text()) | {"schema": SCHEMA + 1, "rows": "in another form"}
     path.write_text(json.dumps(newer))
     with pytest.raises(ValueError, match=r"was written by a newer pc_precision \(schema 3, this one reads up to 2\): update it") as said:
         results([EXP], tmp_path, progress=False)
     assert one_line(said) and path.exists()
-    more = json.loads(run_path(EXP, store).read_text())
+    more = json.loads(Store(store).path(EXP).read_text())
     more["experiment"]["colour"], more["weather"] = "blue", "fine"
     path.write_text(run_text(more))
     assert results([EXP], tmp_path, progress=False).equals(read_store(store))
 
 
 def test_two_files_of_one_run_must_agree(store, tmp_path):
-    name, run = run_path(EXP, tmp_path), json.loads(run_path(EXP, store).read_text())
+    name, run = Store(tmp_path).path(EXP), json.loads(Store(store).path(EXP).read_text())
     name.write_text(run_text(run))
     name.with_name(f"again_{EXP.key}.json").write_text(run_text(run))
     assert len(read_store(tmp_path)) == len(run["rows"])
@@ -181,27 +183,11 @@ def test_two_files_of_one_run_must_agree(store, tmp_path):
     assert one_line(said)
 
 
-def test_a_result_that_is_there_is_never_replaced(store, tmp_path):
-    path = tmp_path / "a.json"
-    write_whole(path, "first", replace=False)
-    write_whole(path, "second", replace=False)
-    assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
-
-
-def test_no_links_on_this_file_system(tmp_path, monkeypatch):
-    def refuse(*args):
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-    monkeypatch.setattr(store_module.os, "link", refuse)
-    write_whole(tmp_path / "a.json", "first", replace=False)
-    write_whole(tmp_path / "a.json", "second", replace=False)
-    assert (tmp_path / "a.json").read_text() == "first" and len(list(tmp_path.iterdir())) == 1
-
-
 # The commit
 
 def test_the_commit_of_a_copy_without_git(tmp_path, monkeypatch):
     monkeypatch.delenv("PC_PRECISION_COMMIT", raising=False)
-    monkeypatch.setattr(store_module, "root", lambda: tmp_path)
+    monkeypatch.setattr(results_module, "root", lambda: tmp_path)
     assert commit() == (None, None)
     for text, expected in (("abc123\n", ("abc123", None)), ("abc123 dirty", ("abc123", True)), ("abc123 clean", ("abc123", False)),
                            ("", (None, None))):
@@ -219,9 +205,9 @@ def test_the_commit_is_not_that_of_a_repository_around_us(tmp_path, monkeypatch)
     for words in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", "another project"]):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
     (tmp_path / "site-packages").mkdir()
-    monkeypatch.setattr(store_module, "root", lambda: tmp_path / "site-packages")
+    monkeypatch.setattr(results_module, "root", lambda: tmp_path / "site-packages")
     assert commit() == (None, None)
-    monkeypatch.setattr(store_module, "root", lambda: tmp_path.resolve())
+    monkeypatch.setattr(results_module, "root", lambda: tmp_path.resolve())
     assert len(commit()[0]) == 40 and commit()[1] is False
 
 
@@ -248,7 +234,7 @@ def damaged(rng, content: bytes) -> bytes:
 
 
 def test_damaged_bytes_are_noticed_or_harmless(store):
-    rng, path = random.Random(0), run_path(EXP, store)
+    rng, path = random.Random(0), Store(store).path(EXP)
     content, whole = path.read_bytes(), read_run(path)
     refused = 0
     for _ in range(500):
@@ -284,7 +270,7 @@ def mutated(rng, value):
 
 
 def test_odd_content_is_refused_or_can_be_tabulated(store):
-    rng, path = random.Random(1), run_path(EXP, store)
+    rng, path = random.Random(1), Store(store).path(EXP)
     whole = read_run(path)
     del whole["checksum"]                                    # as in files of schema 1, which carry none
     read = 0

@@ -1,6 +1,5 @@
 "Half an hour on a borrowed machine: the right runs first, a clean end, and results that find home."
 import importlib
-import io
 import json
 import math
 import os
@@ -8,18 +7,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
-import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 import pc_precision as pc
-from pc_precision.runs import checkpoints, queue, share
+from pc_precision.runs import checkpoints, queue
 from pc_precision.experiment import Experiment, resolve
-from pc_precision.runs.results import incomplete, kept, read_run, read_store, results, run_path, stored, summarise, take, take_plainly
+from pc_precision.runs.results import kept, read_store, results
+from pc_precision.runs.store import Store, read_run, same_result
+from pc_precision.runs.tables import incomplete, summarise
 
 ROOT = Path(__file__).resolve().parent.parent
 store_module = importlib.import_module("pc_precision.runs.results")
@@ -121,14 +120,14 @@ def test_time_up_in_the_middle_keeps_the_epoch_and_the_next_queue_ends_the_same(
     again = queue.work(GRID, tmp_path, say=lines.append)
     assert lines[0] == "digits mlp-4 BP seed 0, from its checkpoint" and len(again.done) == 5
     for exp in GRID:
-        assert store_module.same_result(stored(exp, tmp_path), stored(exp, full))
-        assert stored(exp, tmp_path)["parameters"] == stored(exp, full)["parameters"]
+        assert same_result(Store(tmp_path).get(exp), Store(full).get(exp))
+        assert Store(tmp_path).get(exp)["parameters"] == Store(full).get(exp)["parameters"]
     assert incomplete(GRID, tmp_path).empty
 
 
 def test_one_bad_run_is_said_and_the_others_go_on(tmp_path, full):
     broken, lost, good = GRID[0], replace(SMALL, dataset="cifar10", limit=None), GRID[1]
-    run_path(broken, tmp_path).write_text("{")
+    Store(tmp_path).path(broken).write_text("{")
     lines = []
     left = queue.work([broken, lost, good], tmp_path, data_dir=tmp_path / "none", say=lines.append)
     assert left.done == [good] and set(left.failed) == {broken, lost} and left.to_do == []
@@ -152,20 +151,10 @@ def test_out_of_memory_costs_one_run(tmp_path, monkeypatch):
 
 def test_a_run_of_another_process_is_left_to_it(tmp_path, full):
     shutil.copytree(full, tmp_path / "store", ignore=shutil.ignore_patterns("*S+F*s1*"))
-    with store_module.locked(tmp_path / "store", GRID[5].key) as mine:
+    with Store(tmp_path / "store").locked(GRID[5].key) as mine:
         assert mine
         left = queue.work(GRID, tmp_path / "store", say=quiet)
     assert left.elsewhere == [GRID[5]] and left.done == []
-
-
-@pytest.mark.parametrize("first, second", [(take, take), (take_plainly, take), (take, take_plainly), (take_plainly, take_plainly)])
-def test_a_lock_is_held_by_one_with_and_without_filelock(tmp_path, first, second):
-    held = first(tmp_path / "a.lock")
-    assert held is not None and second(tmp_path / "a.lock") is None
-    held()
-    again = second(tmp_path / "a.lock")
-    assert again is not None
-    again()
 
 
 # Signals, in processes
@@ -205,7 +194,7 @@ def test_asked_once_it_keeps_the_epoch_and_says_what_is_left(tmp_path, ask):
 def test_asked_twice_it_ends_at_once_and_loses_nothing_finished(tmp_path):
     exps = [replace(SMALL, algorithm="S+F", patience=None), replace(SMALL, algorithm="S+F", epochs=10 ** 6, patience=None)]
     results(exps[:1], tmp_path, progress=False)
-    before = run_path(exps[0], tmp_path).read_bytes()
+    before = Store(tmp_path).path(exps[0]).read_bytes()
     process = begin(tmp_path, 10 ** 6)
     while "epoch" not in process.stdout.readline():
         pass
@@ -216,7 +205,7 @@ def test_asked_twice_it_ends_at_once_and_loses_nothing_finished(tmp_path):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=120)
     assert process.returncode in (-signal.SIGINT, 0), "0: the epoch ended first"
-    assert run_path(exps[0], tmp_path).read_bytes() == before
+    assert Store(tmp_path).path(exps[0]).read_bytes() == before
     assert len(read_store(tmp_path)["key"].unique()) == 1
 
 
@@ -260,7 +249,7 @@ def test_eight_processes_on_one_grid_do_each_run_once(tmp_path):
 def test_a_cell_that_lacks_a_seed_has_no_mean(full, tmp_path):
     part = [exp for exp in GRID if (exp.algorithm, exp.seed) != ("BP", 1) and exp.algorithm != "PC"]
     for exp in part:
-        shutil.copy(run_path(exp, full), tmp_path)
+        shutil.copy(Store(full).path(exp), tmp_path)
     table = summarise(kept(GRID, tmp_path), of=GRID).set_index("algorithm")
     assert table["missing"].to_dict() == {"S+F": 0, "BP": 1, "PC": 2} and table["n"].to_dict() == {"S+F": 2, "BP": 1, "PC": 0}
     assert table["mean"].notna().to_dict() == {"S+F": True, "BP": False, "PC": False}
@@ -271,120 +260,13 @@ def test_a_cell_that_lacks_a_seed_has_no_mean(full, tmp_path):
     assert summarise(kept([], tmp_path), of=GRID)["missing"].tolist() == [2, 2, 2]
 
 
-# Packing and merging
-
-@pytest.mark.parametrize("name", ["a.tar.gz", "a.tgz", "a.zip"])
-def test_packed_results_arrive_byte_for_byte_and_once(full, tmp_path, name):
-    assert share.pack_results(tmp_path / name, full) == 6
-    first = (tmp_path / name).read_bytes()
-    share.pack_results(tmp_path / name, full)
-    assert (tmp_path / name).read_bytes() == first, "the same results are the same bytes"
-    home = tmp_path / "home"
-    assert share.merge_results([tmp_path / name], home) == (6, 0)
-    assert share.merge_results([tmp_path / name, full], home) == (0, 12)
-    assert {p.name: p.read_bytes() for p in home.glob("*.json")} == {p.name: p.read_bytes() for p in full.glob("*.json")}
-    assert share.pack_results(tmp_path / f"some-{name}", full, GRID[:2]) == 2
-
-
-def contradiction(exp, store, target):
-    "Another result of a run: one accuracy differs."
-    run = json.loads(run_path(exp, store).read_text())
-    row = next(row for row in run["rows"] if row[2] == "top1")
-    row[4] = 1 - row[4]
-    target.mkdir(exist_ok=True)
-    run_path(exp, target).write_text(store_module.run_text(run))
-
-
-def test_two_results_of_one_run_are_refused_and_nothing_is_merged(full, tmp_path):
-    home = tmp_path / "home"
-    contradiction(GRID[1], full, home)
-    before = {p.name: p.read_bytes() for p in home.glob("*")}
-    with pytest.raises(ValueError, match="are different results of one run: nothing is merged") as said:
-        share.merge_results([full], home)
-    assert str(run_path(GRID[1], home)) in str(said.value) and str(run_path(GRID[1], full)) in str(said.value)
-    assert {p.name: p.read_bytes() for p in home.glob("*")} == before
-    with pytest.raises(ValueError, match="are different results of one run"):
-        share.merge_results([full, home], tmp_path / "empty")
-    assert not list((tmp_path / "empty").glob("*.json"))
-
-
-def test_the_same_rows_after_other_seconds_are_no_contradiction(full, tmp_path):
-    run = json.loads(run_path(GRID[0], full).read_text())
-    for row in run["rows"]:
-        row[4] = 99.0 if row[2] == "seconds" else row[4]
-    run |= {"seconds": 1e4, "provenance": run["provenance"] | {"date": "2030-01-01T00:00:00+00:00"}}
-    path = run_path(GRID[0], tmp_path)
-    path.write_text(store_module.run_text(run))
-    before = path.read_bytes()
-    assert share.merge_results([full], tmp_path) == (5, 1) and path.read_bytes() == before
-
-
-def test_a_merged_result_ends_its_checkpoint(full, tmp_path):
-    limit = queue.Limit()
-    limit_asks = lambda line: setattr(limit, "asked", "test")
-    queue.work(GRID[:1], tmp_path, limit=limit, say=limit_asks)
-    assert len(list(checkpoints.under_way(tmp_path))) == 1
-    share.merge_results([full], tmp_path)
-    assert list(checkpoints.under_way(tmp_path)) == []
-
-
-@pytest.mark.parametrize("name", ["../../evil_0123456789abcdef.json", "/evil_0123456789abcdef.json", "sub/evil_0123456789abcdef.json",
-                                  ".evil_0123456789abcdef.json", "evil.json", "evil_0123456789abcdef.json"])
-def test_an_archive_cannot_write_where_it_likes(tmp_path, name):
-    content = b'{"key": "0123456789abcdef"}'
-    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
-        about = tarfile.TarInfo(name)
-        about.size = len(content)
-        tar.addfile(about, io.BytesIO(content))
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
-        packed.writestr(name, content)
-    for archive in ("a.tar.gz", "a.zip"):
-        with pytest.raises(ValueError, match="is not the file of a result|is not a whole result file"):
-            share.merge_results([tmp_path / archive], tmp_path / "home")
-    assert not list(tmp_path.parent.glob("evil*")) and not list((tmp_path).rglob("*evil*"))
-
-
-def test_links_and_huge_members_are_refused(full, tmp_path):
-    name = run_path(GRID[0], full).name
-    with tarfile.open(tmp_path / "link.tar.gz", "w:gz") as tar:
-        about = tarfile.TarInfo(name)
-        about.type, about.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        tar.addfile(about)
-    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr(name, b" " * (share.LARGEST + 1))
-    for archive in ("link.tar.gz", "bomb.zip"):
-        with pytest.raises(ValueError, match="is not"):
-            share.merge_results([tmp_path / archive], tmp_path / "home")
-
-
-@pytest.mark.parametrize("damage", [lambda b: b[:len(b) // 2], lambda b: b"", lambda b: b"XX" + b[2:], lambda b: b[:200] + b"\0" * 40 + b[240:]])
-@pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
-def test_a_damaged_archive_is_said_in_one_sentence(full, tmp_path, name, damage):
-    share.pack_results(tmp_path / name, full)
-    (tmp_path / name).write_bytes(damage((tmp_path / name).read_bytes()))
-    with pytest.raises(ValueError) as said:
-        share.merge_results([tmp_path / name], tmp_path / "home")
-    assert "\n" not in str(said.value) and not list((tmp_path / "home").glob("*.json"))
-
-
-def test_other_files_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="must end with .tar.gz, .tgz, .zip"):
-        share.pack_results(tmp_path / "a.rar", tmp_path)
-    with pytest.raises(FileNotFoundError, match="there is no file or folder"):
-        share.merge_results([tmp_path / "a.zip"], tmp_path)
-    (tmp_path / "broken_0123456789abcdef.json").write_text("{")
-    with pytest.raises(ValueError, match="is not a whole result file"):
-        share.pack_results(tmp_path / "a.zip", tmp_path)
-    assert not (tmp_path / "a.zip").exists()
-
-
 # A borrowed machine
 
 BARE = """
 import runpy, sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"IPython", "click", "filelock", "tqdm", "papermill", "nbdev", "nbformat", "tensorflow_datasets", "PIL"}:
+        if name.partition(".")[0] in {"IPython", "click", "tqdm", "papermill", "nbdev", "nbformat", "tensorflow_datasets", "PIL"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 import importlib.util
 found = importlib.util.find_spec
@@ -400,13 +282,13 @@ def test_the_queue_works_in_a_bare_copy(tmp_path):
     for part in ("pc_precision", "nbs"):
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "index.ipynb"))
     (copy / "COMMIT").write_text("0123abc dirty\n")
-    words = [sys.executable, "-c", BARE, "table1", "--time-limit", "10m", "--pack", str(tmp_path / "home.tar.gz"),
+    words = [sys.executable, "-c", BARE, "table1", "--time-limit", "10m", "--pack", str(tmp_path / "home.zip"),
              "-p", "models", "vgg5", "-p", "algorithms", "BP", "-p", "seeds", "[3]", "-p", "epochs", "1", "-p", "limit", "64"]
     environment = {k: v for k, v in ENVIRONMENT.items() if k != "PC_PRECISION_COMMIT"} | {"PYTHONPATH": str(copy)}
     done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "the end: 2 done, 0 to do", done.stdout
-    assert share.merge_results([tmp_path / "home.tar.gz"], tmp_path / "home") == (2, 0)
+    assert Store(tmp_path / "home").merge([tmp_path / "home.zip"]) == (2, 0)
     for path in (tmp_path / "home").glob("*.json"):
         run = read_run(path)
         assert (run["provenance"]["commit"], run["provenance"]["dirty"]) == ("0123abc", True)

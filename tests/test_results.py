@@ -4,17 +4,25 @@ import json
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
 import time
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 
+from helpers_core import says
+from pc_precision.data import load
 from pc_precision.experiment import Experiment
-from pc_precision.runs.results import (COLUMNS, kept, provenance, read_run, results, run_path, scores, stored, summarise, write_whole)
+from pc_precision.runs.results import kept, load_trained, metrics, predict, provenance, results
+from pc_precision.layers import feedforward
+from pc_precision.runs.store import COLUMNS, Store, read_run, run_text
+from pc_precision.runs.tables import scores
 
 store_module = importlib.import_module("pc_precision.runs.results")
 GRID = [Experiment(model="mlp-8-8", algorithm=a, seed=s, epochs=2) for a in ("PC", "S+F") for s in (0, 1)]
@@ -62,31 +70,18 @@ def test_rows_hold_every_number_once_with_its_settings(full):
 
 def test_a_run_file_tells_where_it_comes_from(full):
     store, _ = full
-    run = read_run(run_path(GRID[0], store))
+    run = Store(store).get(GRID[0])
     where = run["provenance"]
     assert run["seconds"] > 0 and run["peak_memory"] > 1e7 and run["experiment"]["seed"] == 0
     assert where["device"] and where["versions"]["jax"] and {"commit", "dirty", "date", "python"} <= set(where)
     assert str(pathlib.Path.home()) not in json.dumps(provenance())
 
 
-def test_the_number_of_a_run_is_the_test_accuracy_of_the_selected_epoch():
-    rows = [("validation", 1, .5, .9), ("validation", 2, .8, .6), ("validation", 3, .8, .7)]
-    rows = [dict(key="a", epoch=e, split=s, metric="top1", value=v, layer=None) for _, e, val, test in rows
-            for s, v in (("validation", val), ("test", test))]
-    frame = pd.DataFrame(rows).assign(select="validation", outcome="finished", dataset="d", model="m", algorithm="PC", batch_norm="none")
-    assert scores(frame)["score"].tolist() == [.6] and scores(frame)["epoch"].tolist() == [2]
-    assert scores(frame.assign(select="test"))["score"].tolist() == [.9]
-    other = frame.assign(key="b", value=frame["value"] + .1)
-    lost = frame.assign(key="c", outcome="diverged")
-    table = summarise(pd.concat([frame, other, lost])).iloc[0]
-    assert np.isclose(table["mean"], .65) and np.isclose(table["std"], .1 / 2 ** .5) and (table["n"], table["diverged"]) == (2, 1)
-
-
 def test_a_diverged_run_is_stored_as_diverged_and_read_back(tmp_path):
     exp = replace(GRID[0], x_step=1e30)
     frame = results([exp], tmp_path, progress=False)
     assert set(frame["outcome"]) == {"diverged"} and scores(frame)["score"].isna().all()
-    json.loads(run_path(exp, tmp_path).read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    json.loads(Store(tmp_path).path(exp).read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert set(results([exp], tmp_path, progress=False)["outcome"]) == {"diverged"}
 
 
@@ -102,25 +97,17 @@ def test_an_interrupted_run_leaves_nothing_half_and_is_finished_later(tmp_path, 
     monkeypatch.setattr(store_module, "epoch_rows", stop)
     with pytest.raises(KeyboardInterrupt):
         results(GRID, tmp_path, progress=False)
-    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [run_path(GRID[0], tmp_path).name]
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [Store(tmp_path).path(GRID[0]).name]
     monkeypatch.undo()
     assert results(GRID, tmp_path, progress=False)["key"].nunique() == 4
-
-
-def test_a_file_is_there_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.json"
-    write_whole(path, "first")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "second \udcff")
-    assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("damage", [lambda t: t[:len(t) // 2], lambda t: "", lambda t: "[]", lambda t: t.replace('"rows"', '"lines"'),
                                     lambda t: t.replace('"key": "', '"key": "0'), lambda t: '{"rows": [[1]], "outcome": "x", "key": "y"}'])
 def test_a_damaged_file_is_named_in_one_sentence_and_kept(full, tmp_path, damage):
     store, _ = full
-    path = run_path(GRID[0], tmp_path)
-    path.write_text(damage(run_path(GRID[0], store).read_text()))
+    path = Store(tmp_path).path(GRID[0])
+    path.write_text(damage(Store(store).path(GRID[0]).read_text()))
     with pytest.raises(ValueError, match="is not a whole result file: move it away"):
         results(GRID[:1], tmp_path, progress=False)
     assert path.exists()
@@ -128,8 +115,8 @@ def test_a_damaged_file_is_named_in_one_sentence_and_kept(full, tmp_path, damage
 
 def test_a_result_is_found_by_its_key_under_any_name(full, tmp_path):
     store, _ = full
-    run_path(GRID[0], tmp_path).with_name(f"renamed_{GRID[0].key}.json").write_text(run_path(GRID[0], store).read_text())
-    assert stored(GRID[0], tmp_path)["key"] == GRID[0].key and stored(GRID[1], tmp_path) is None
+    Store(tmp_path).path(GRID[0]).with_name(f"renamed_{GRID[0].key}.json").write_text(Store(store).path(GRID[0]).read_text())
+    assert Store(tmp_path).get(GRID[0])["key"] == GRID[0].key and Store(tmp_path).get(GRID[1]) is None
 
 
 def test_two_processes_share_a_store_and_train_nothing_twice(tmp_path):
@@ -168,3 +155,141 @@ def test_experiments_that_come_to_the_same_run_stand_in_the_frame_once(tmp_path)
     frame = results(same, tmp_path, progress=False)
     assert frame.key.nunique() == 1 and not frame.duplicated(["epoch", "split", "metric", "layer"]).any()
     assert kept(same, tmp_path).equals(frame)
+
+
+# The trained network
+
+KEEP = Experiment(model="vgg5", width=1 / 64, batch_norm="freeze", bn_mode="ema", limit=96, batch_size=32, epochs=3)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    store = tmp_path_factory.mktemp("trained")
+    return store, results([KEEP], store, progress=False, keep=True)
+
+
+def test_the_kept_network_has_the_accuracy_of_the_table(trained):
+    store, frame = trained
+    data = load("digits", limit=96)
+    net, params, stats = load_trained(KEEP, store)
+    found, row = metrics(net, params, stats, data.test, data.info), scores(frame).iloc[0]
+    assert found["top1"] == pytest.approx(row["score"], abs=1e-9)
+    loss = frame[(frame.split == "test") & (frame.metric == "loss") & (frame.epoch == row["epoch"])].value.item()
+    assert found["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_predictions_for_bytes_and_floats_are_the_feedforward_pass(trained):
+    data = load("digits", limit=96)
+    net, params, stats = load_trained(KEEP, trained[0])
+    images = data.test.images[:7]
+    x = (images / 255 - np.array(data.info.mean)) / np.array(data.info.std)
+    expected = np.asarray(feedforward(net, params, stats, jnp.asarray(x, jnp.float32), train=False)[0][-1])
+    for given in (images, (images / 255).astype(np.float32), images / 255):
+        assert np.allclose(predict(net, params, stats, given, data.info, batch=3), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("images, words", [(np.zeros((2, 5, 5, 1), np.uint8), ["images must be (N, 8, 8, 1)", "(2, 5, 5, 1)"]),
+                                           (np.zeros((0, 8, 8, 1), np.uint8), ["(0, 8, 8, 1)"]),
+                                           (np.full((1, 8, 8, 1), 16.0), ["floats from 0 to 1", "16.0"]),
+                                           (np.full((1, 8, 8, 1), np.nan), ["floats from 0 to 1"]),
+                                           (np.ones((1, 8, 8, 1), int), ["floats from 0 to 1", "int64"])])
+def test_other_images_are_refused(trained, images, words):
+    with says(*words):
+        predict(*load_trained(KEEP, trained[0]), images, load("digits").info)
+
+
+def test_a_run_stored_without_its_network_is_trained_again_only_if_asked(tmp_path):
+    results(GRID[:1], tmp_path, progress=False)
+    before = Store(tmp_path).path(GRID[0]).read_bytes()
+    with says("holds no trained network of", "keep='again'", error=FileNotFoundError):
+        load_trained(GRID[0], tmp_path)
+    with pytest.warns(UserWarning, match="1 of the stored runs were trained without keep"):
+        results(GRID[:1], tmp_path, progress=False, keep=True)
+    assert not Store(tmp_path).parameters_path(GRID[0].key).exists()
+    results(GRID[:1], tmp_path, progress=False, keep="again")
+    assert len(load_trained(GRID[0], tmp_path)[1]) == 3 and Store(tmp_path).path(GRID[0]).read_bytes() == before
+    with says("keep must be one of", "'agian'"):
+        results(GRID[:1], tmp_path, keep="agian")
+
+
+def test_a_network_of_another_outcome_than_the_stored_one_is_not_kept(tmp_path):
+    results(GRID[:1], tmp_path, progress=False)
+    path = Store(tmp_path).path(GRID[0])
+    run = json.loads(path.read_text())
+    run["rows"][0][4] += 1e-3
+    path.write_text(run_text(run))
+    with pytest.raises(ValueError, match="came out otherwise than it is stored"):
+        results(GRID[:1], tmp_path, progress=False, keep="again")
+    assert not Store(tmp_path).parameters_path(GRID[0].key).exists()
+
+
+def test_bfloat16_comes_back_as_it_was(tmp_path):
+    exp = Experiment(model="mlp-8", limit=64, batch_size=32, epochs=1, dtype="bfloat16")
+    results([exp], tmp_path, progress=False, keep=True)
+    params = load_trained(exp, tmp_path)[1]
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("bfloat16")}
+
+
+def test_a_damaged_network_is_said(trained, tmp_path):
+    store = Store(tmp_path)
+    path = store.parameters_path(KEEP.key)
+    path.parent.mkdir()
+    whole = Store(trained[0]).parameters_path(KEEP.key).read_bytes()
+    for damaged in (whole[:-4], whole[:-1] + bytes([whole[-1] ^ 1]), b"", whole[:9]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="does not hold the arrays|is not a trained network") as said:
+            load_trained(KEEP, store)
+        assert "\n" not in str(said.value)
+
+
+def test_a_diverged_run_has_no_network(tmp_path):
+    exp = replace(GRID[0], x_step=1e30)
+    results([exp], tmp_path, progress=False, keep=True)
+    with says("a diverged run has none", error=FileNotFoundError):
+        load_trained(exp, tmp_path)
+
+
+# Logging
+
+def test_every_epoch_reaches_tensorboard(tmp_path):
+    from tensorboardX import SummaryWriter
+    from tensorboardX.proto.event_pb2 import Event
+    writer = SummaryWriter(str(tmp_path / "board"))
+
+    def log(exp, record):
+        for name in ("top1", "loss"):
+            writer.add_scalar(f"{exp.algorithm}/test/{name}", record.metrics["test"][name], record.number)
+
+    frame = results(GRID[:1], tmp_path / "store", progress=False, each=log)
+    writer.close()
+    [path] = (tmp_path / "board").glob("events.out.tfevents.*")
+    content, at, found = path.read_bytes(), 0, {}
+    while at < len(content):                                 # length (8), its CRC (4), the event, its CRC (4)
+        [length] = struct.unpack("<Q", content[at:at + 8])
+        event = Event.FromString(content[at + 12:at + 12 + length])
+        found |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
+        at += length + 16
+    stored = frame[(frame.split == "test") & frame.metric.isin(["top1", "loss"])]
+    assert len(found) == len(stored) == 4
+    for _, row in stored.iterrows():
+        assert found[f"PC/test/{row['metric']}", row["epoch"]] == pytest.approx(row["value"], rel=1e-6)
+
+
+# Ctrl-C
+
+INTERRUPTED = """
+import os, signal, sys
+import pc_precision as pc
+grid = [pc.Experiment(model="mlp-8-8", seed=s, epochs=2) for s in (0, 1)]
+def log(exp, record):
+    if exp.seed == 1: os.kill(os.getpid(), signal.SIGINT)
+pc.results(grid, sys.argv[1], progress=False, each=log)
+"""
+
+
+def test_ctrl_c_says_one_line_of_what_is_kept(tmp_path):
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, str(tmp_path)], capture_output=True, text=True, timeout=240,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode in (130, -signal.SIGINT) and lines[-1].startswith("KeyboardInterrupt: stopped: 1 of 2 runs were finished and are kept in")
+    assert len(lines) < 10 and "jax" not in done.stderr and len(Store(tmp_path).files()) == 1

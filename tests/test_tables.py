@@ -7,6 +7,11 @@ import pandas as pd
 import papermill
 import pytest
 
+from pc_precision.experiment import Experiment
+from pc_precision.runs.results import results, to_frame
+from pc_precision.runs.store import Store
+from pc_precision.runs.tables import scores, summarise
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -101,3 +106,66 @@ def test_a_wrong_constant_stops_the_notebook(tmp_path, monkeypatch):
     with pytest.raises(papermill.PapermillExecutionError, match="of digits is off by"):
         papermill.execute_notebook(ROOT / "nbs" / "table4.ipynb", tmp_path / "done.ipynb", kernel_name="python3", progress_bar=False,
                                    cwd=tmp_path, parameters=dict(out_dir=str(tmp_path), datasets=["digits"], tolerance=1e-7))
+
+
+# Means
+
+def test_the_number_of_a_run_is_the_test_accuracy_of_the_selected_epoch():
+    rows = [("validation", 1, .5, .9), ("validation", 2, .8, .6), ("validation", 3, .8, .7)]
+    rows = [dict(key="a", epoch=e, split=s, metric="top1", value=v, layer=None) for _, e, val, test in rows
+            for s, v in (("validation", val), ("test", test))]
+    frame = pd.DataFrame(rows).assign(select="validation", outcome="finished", dataset="d", model="m", algorithm="PC", batch_norm="none")
+    assert scores(frame)["score"].tolist() == [.6] and scores(frame)["epoch"].tolist() == [2]
+    assert scores(frame.assign(select="test"))["score"].tolist() == [.9]
+    other = frame.assign(key="b", value=frame["value"] + .1)
+    lost = frame.assign(key="c", outcome="diverged")
+    table = summarise(pd.concat([frame, other, lost])).iloc[0]
+    assert np.isclose(table["mean"], .65) and np.isclose(table["std"], .1 / 2 ** .5) and (table["n"], table["diverged"]) == (2, 1)
+
+
+def made_up(seed=0, score=0.5, commit="a", **settings):
+    "A run of one epoch, made up."
+    exp = Experiment(model="mlp-4", algorithm="PC", seed=seed, **settings)
+    place = {"device": "a CPU", "versions": {"pc_precision": "0.1.0"}, "commit": commit}
+    told = {"dataset": "digits", "model": "mlp-4", "algorithm": "PC", "seed": seed, "select": "validation"} | settings
+    rows = [[1, split, "top1", None, score] for split in ("validation", "test")]
+    return {"key": exp.key, "experiment": told, "outcome": "finished", "seconds": 1.0, "provenance": place, "sessions": [place], "rows": rows}
+
+
+def test_settings_are_never_averaged_over():
+    runs = [made_up(0, 0.5, learning_rate=r, T=T) for r, T, in ((1e-3, 3), (1e-2, 3), (1e-3, 5), (1e-2, 5))]
+    table = summarise(to_frame(runs))
+    assert table["n"].tolist() == [1, 1, 1, 1] and table["std"].isna().all() and set(zip(table["learning_rate"], table["T"])) == {
+        (1e-3, 3), (1e-2, 3), (1e-3, 5), (1e-2, 5)}
+    assert summarise(to_frame(runs), of=[]).drop(columns="missing").equals(table)
+
+
+def test_a_mean_over_seeds_has_no_further_column():
+    table = summarise(to_frame([made_up(s, v) for s, v in ((0, 0.2), (1, 0.6))]))
+    assert list(table) == ["dataset", "model", "algorithm", "batch_norm", "mean", "std", "n", "diverged", "versions"]
+    assert table.iloc[0]["mean"] == pytest.approx(0.4) and table.iloc[0]["std"] == pytest.approx(0.4 / 2 ** .5) and table.iloc[0]["n"] == 2
+
+
+def test_a_cell_says_of_how_many_versions_it_is():
+    frame = to_frame([made_up(0, commit="a"), made_up(1, commit="b"), made_up(2, commit="b")])
+    assert summarise(frame)["versions"].tolist() == [2] and set(frame["commit"]) == {"a", "b"} and set(frame["version"]) == {"0.1.0"}
+
+
+def test_the_projects_own_store_mixes_no_batch_and_ema():
+    root = Path(__file__).resolve().parent.parent / "results"
+    frame = to_frame(Store(root).runs())
+    table, runs = summarise(frame), scores(frame)
+    settings = [name for name in Experiment.__dataclass_fields__ if name not in ("seed",)]
+    assert table["n"].sum() + table["diverged"].sum() == runs["key"].nunique()
+    assert len(table) == len(runs[settings].astype(str).drop_duplicates())
+
+
+def test_scores_of_many_runs_are_those_of_each_alone(tmp_path):
+    grid = [Experiment(model="mlp-4", algorithm=a, seed=s, limit=64, batch_size=32, epochs=3) for a in ("PC", "BP") for s in (0, 1)]
+    frame = results(grid, tmp_path, progress=False)
+    alone = [scores(one.reset_index(drop=True)).iloc[0] for _, one in frame.groupby("key", sort=False)]
+    assert scores(frame)["score"].tolist() == [one["score"] for one in alone]
+    for (_, one), found in zip(frame.groupby("key", sort=False), alone):
+        chosen = one[(one.split == "validation") & (one.metric == "top1")].value.to_numpy().argmax() + 1
+        assert found["epoch"] == chosen and found["score"] == one[(one.split == "test") & (one.metric == "top1") & (one.epoch == chosen)].value.item()
+        assert found["epochs_run"] == 3

@@ -26,7 +26,8 @@ from .figures import COLOURS, SETTINGS, Line, legend_below, page_figure
 from ..checks import choose
 from ..layers import Network, Whole
 from ..learning import RULES
-from ..runs.results import kept, summarise
+from ..runs.results import kept
+from ..runs.tables import summarise
 from ..training import training_split
 
 # %% ../../nbs/31_items.ipynb #088bd8e1

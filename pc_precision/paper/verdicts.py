@@ -16,7 +16,7 @@ import numpy as np
 
 from .figures import COLOURS, SETTINGS, page_figure
 from .items import depth, norm_of
-from ..runs.results import scores
+from ..runs.tables import scores
 
 # %% ../../nbs/34_verdicts.ipynb #d7d85a90
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided at this scale"

@@ -30,7 +30,8 @@ from .queue import (Job, Left, Limit, as_value, asked_by_signal, attempt, before
                                 experiments, in_order, is_begun, lacking, notebooks, sentence, sort_out, tidy, title)
 from ..devices import use_compilation_cache
 from .results import (
-    OUTCOMES, Progress, check_store, loader, run_missing, run_path, run_text, stored, version, write_whole)
+    Progress, loader, run_missing, version)
+from .store import OUTCOMES, Store, run_text, write_whole
 from .search import Search, open_study, quiet, read_trials, save_record, search
 
 # %% ../../nbs/26_cluster.ipynb #df43d89c
@@ -155,16 +156,16 @@ data_of = functools.lru_cache(1)(loader)                     # a worker that tra
 
 def train_here(exp: Experiment, order: Order) -> Answer:
     "In a worker: train one run, unless its time is over or another process is at it."
-    limit, store, node = Limit(order.end - time.time()), Path(order.store), os.uname().nodename
+    limit, store, node = Limit(order.end - time.time()), Store(order.store), os.uname().nodename
     if not limit.room(exp):
         return Answer("to do", node=node)
 
     def run() -> str | None:
         check_node(order)
-        check_store(store)
+        store.check()
         return run_missing(exp, store, data_of(order.data_dir), Progress([], show=False), order.every, limit)
     outcome, said = attempt(run, limit)
-    return Answer(outcome, said, run_text(stored(exp, store)) if outcome in OUTCOMES else "", node)
+    return Answer(outcome, said, run_text(store.get(exp)) if outcome in OUTCOMES else "", node)
 
 # %% ../../nbs/26_cluster.ipynb #c7667efe
 def environment(cluster: Cluster) -> dict[str, str]:
@@ -256,13 +257,13 @@ class News:
 # %% ../../nbs/26_cluster.ipynb #f59f056a
 def work(cluster: Cluster, wanted: Iterable[Experiment], order: Order, limit: Limit, say: Callable[[str], None] = print) -> Left:
     "Train what the store of `order` lacks of `wanted` on the nodes of a cluster, within `limit`; what was left."
-    store = Path(order.store).absolute()
+    store = Store(Store(order.store).folder.absolute())
     missing, failed = lacking(wanted := list(wanted), store)
     tidy(set(wanted) - {*missing, *failed}, store)
     missing = in_order(missing, [exp.key for exp in missing if is_begun(exp, store)])
     outcomes: dict[Experiment, str] = {}
     if missing:
-        check_store(store)
+        store.check()
         with connected(cluster.address) as ray, asked_by_signal(limit):
             cluster = fitted(cluster, ray.nodes())
             data = order.data_dir and str(Path(order.data_dir).absolute())
@@ -273,8 +274,8 @@ def work(cluster: Cluster, wanted: Iterable[Experiment], order: Order, limit: Li
             for exp, answer in listen(driver, missing, limit, News(missing, say)):
                 outcomes[exp] = answer.outcome
                 failed |= {exp: answer.said} if answer.said else {}
-                if answer.text and stored(exp, store) is None:              # no shared file system
-                    write_whole(run_path(exp, store), answer.text, replace=False)
+                if answer.text and store.get(exp) is None:              # no shared file system
+                    write_whole(store.path(exp), answer.text, replace=False)
     return sort_out(outcomes, failed, store)
 
 

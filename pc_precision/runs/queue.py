@@ -33,8 +33,8 @@ from ..experiment import Experiment, resolve
 from ..checks import choose
 from ..paper.items import PROFILES
 from ..devices import processor
-from .results import OUTCOMES, check_store, loader, locked, read_run, run_missing, stored
-from .share import kind, pack_results
+from .results import loader, run_missing
+from .store import OUTCOMES, Store, check_zip, read_run
 from ..training import Epoch
 
 # %% ../../nbs/24_queue.ipynb #c053b47e
@@ -247,28 +247,28 @@ class Left(NamedTuple):
         return ", ".join(said) + "".join(f"\n  under way: {title(exp)}" for exp in self.under_way)
 
 # %% ../../nbs/24_queue.ipynb #9ae1b23b
-def is_begun(exp: Experiment, store: Path) -> bool:
+def is_begun(exp: Experiment, store: Store) -> bool:
     "Whether a store holds a checkpoint of a run."
-    return bool(checkpoints(store / ".checkpoints" / exp.key))
+    return bool(checkpoints(store.checkpoint_folder(exp.key)))
 
 
-def lacking(wanted: Iterable[Experiment], store: Path) -> tuple[list[Experiment], dict[Experiment, str]]:
+def lacking(wanted: Iterable[Experiment], store: Store) -> tuple[list[Experiment], dict[Experiment, str]]:
     "(experiments that a store lacks, sentences about those whose file cannot be read)."
     missing, failed = [], {}
     for exp in dict.fromkeys(wanted):
         try:
-            missing += [exp] if stored(exp, store) is None else []
+            missing += [exp] if store.get(exp) is None else []
         except ValueError as error:
             failed[exp] = str(error)
     return missing, failed
 
 
-def tidy(wanted: Iterable[Experiment], store: Path) -> None:
+def tidy(wanted: Iterable[Experiment], store: Store) -> None:
     "Remove checkpoints of stored runs: their process was killed while it removed them."
     for exp in wanted:
-        folder = store / ".checkpoints" / exp.key
+        folder = store.checkpoint_folder(exp.key)
         if folder.is_dir():
-            with contextlib.suppress(OSError), locked(store, exp.key) as mine:
+            with contextlib.suppress(OSError), store.locked(exp.key) as mine:
                 if mine:
                     Checkpoints(folder).remove()
 
@@ -297,12 +297,12 @@ def work(wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = N
     A run that cannot be trained (its data are missing, its file is broken, memory is short) is said in one sentence, and the
     others go on. Raises OSError if the store cannot be written. every: as checkpoint_every of `results`.
     """
-    store, limit = Path(store), limit or Limit()
+    store, limit = Store(store), limit or Limit()
     missing, failed = lacking(wanted := list(wanted), store)
     tidy(set(wanted) - {*missing, *failed}, store)
     outcomes, data, lines = {}, loader(data_dir), Lines(limit, say)
     if missing:
-        check_store(store)
+        store.check()
     with asked_by_signal(limit):
         for exp in in_order(missing, [exp.key for exp in missing if is_begun(exp, store)]):
             if not limit.room(exp):
@@ -315,7 +315,7 @@ def work(wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = N
     return sort_out(outcomes, failed, store)
 
 
-def sort_out(outcomes: dict[Experiment, str], failed: dict[Experiment, str], store: Path) -> Left:
+def sort_out(outcomes: dict[Experiment, str], failed: dict[Experiment, str], store: Store) -> Left:
     "What a queue did and left, from the outcome of each run."
     open_runs = [exp for exp, outcome in outcomes.items() if outcome in ("to do", "interrupted")]
     done = [exp for exp, outcome in outcomes.items() if outcome in OUTCOMES]
@@ -345,7 +345,7 @@ class Job:
 def readable(store: Any) -> list[dict]:
     "The runs of a store, without those that cannot be read."
     found = []
-    for path in sorted(Path(store).glob("*.json")):
+    for path in Store(store).files():
         with contextlib.suppress(ValueError):
             found.append(read_run(path))
     return found
@@ -355,12 +355,12 @@ def start(job: Job, say: Callable[[str], None] = print, engine: Callable = work)
     "Work on a job within its time, by an engine that is called as `work`; prints what is left."
     limit = Limit(as_seconds(job.time_limit) if job.time_limit else math.inf, epoch_seconds(readable(job.store), processor()))
     if job.pack:
-        kind(job.pack)                                       # a wrong name is said now, not when time is up
+        check_zip(job.pack)                                    # a wrong name is said now, not when time is up
     wanted = job.experiments()
     left = engine(wanted, job.store, job.data_dir, limit, say, job.every)
     if job.pack:
         good = [exp for exp in wanted if exp not in left.failed]
-        say(f"{pack_results(job.pack, job.store, good)} results packed in {job.pack}")
+        say(f"{Store(job.store).pack(job.pack, good)} results packed in {job.pack}")
     say(f"{'stopped by ' + limit.asked if limit.asked else 'time is up' if limit.over() else 'the end'}: {left}")
     return left
 
@@ -376,7 +376,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--results", dest="store", default="results", help="the store of finished runs")
     made.add_argument("--data-dir", help="where the data sets were prepared")
     made.add_argument("--time-limit", help="90s, 25m, 2h or 1h30m")
-    made.add_argument("--pack", help="a .tar.gz or .zip for what the store holds of this notebook at the end")
+    made.add_argument("--pack", help="a .zip for what the store holds of this notebook at the end")
     made.add_argument("--checkpoint-every", dest="every", type=float, default=5.0, help="least seconds between checkpoints")
     return made
 

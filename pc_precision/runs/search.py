@@ -28,7 +28,9 @@ from ..data import Dataset, load
 from ..experiment import ALGORITHMS, Experiment, resolve, unused
 from ..checks import choose
 from ..layers import VGG
-from .results import provenance, summarise, version, write_whole
+from .results import provenance, version
+from .store import write_whole
+from .tables import summarise
 from ..training import best_epoch, finished, train
 
 # %% ../../nbs/25_search.ipynb #beab42eb

@@ -7,7 +7,7 @@ from .data import DATASETS, load, normalise
 from .devices import use_compilation_cache
 from .energy import LOSSES, Loss, Output, energy
 from .experiment import ALGORITHMS, Experiment
-from .inference import cone, dense, error_coordinates, relax, relax_dense, sweep
+from .inference import Inference, Settled, cone, dense, error_coordinates, relax, relax_dense
 from .layers import Block, Dense, Layer, Network, Readout, Residual, feedforward, mlp, predictions, vgg
 from .learning import Algorithm, Lesson, forward, learn, pc, weight_gradient
 from .precision import Constant, Decaying, Spiking
@@ -19,8 +19,8 @@ from . import paper, runs
 
 __version__ = "0.1.0"
 __all__ = [
-    "ALGORITHMS", "Algorithm", "Block", "Constant", "DATASETS", "Decaying", "Dense", "Experiment", "LOSSES", "Layer", "Lesson",
-    "Loss", "Network", "Output", "Readout", "Residual", "Search", "Spiking", "cone", "dense", "energy", "error_coordinates",
-    "evaluate", "feedforward", "forward", "learn", "load", "load_best", "mlp", "normalise", "paper", "pc", "predictions", "prepare",
-    "read_store", "relax", "relax_dense", "results", "runs", "search", "summarise", "sweep", "train", "use_compilation_cache", "vgg",
-    "weight_gradient"]
+    "ALGORITHMS", "Algorithm", "Block", "Constant", "DATASETS", "Decaying", "Dense", "Experiment", "Inference", "LOSSES",
+    "Layer", "Lesson", "Loss", "Network", "Output", "Readout", "Residual", "Search", "Settled", "Spiking", "cone", "dense",
+    "energy", "error_coordinates", "evaluate", "feedforward", "forward", "learn", "load", "load_best", "mlp", "normalise",
+    "paper", "pc", "predictions", "prepare", "read_store", "relax", "relax_dense", "results", "runs", "search", "summarise",
+    "train", "use_compilation_cache", "vgg", "weight_gradient"]

@@ -236,3 +236,7 @@ def info() -> None:
         click.echo(f"{package:<13} {number or 'not installed'}")
     click.echo(f"{'commit':<13} {about['commit'] or 'unknown'}{' and changes' if about['dirty'] else ''}")
     click.echo(f"{'devices':<13} {', '.join(map(str, jax.devices()))} ({about['device']})")
+
+# %% ../nbs/40_cli.ipynb #1c2c712b
+if __name__ == "__main__" and __spec__ is not None:
+    main(prog_name="pc-precision")

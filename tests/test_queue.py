@@ -12,16 +12,14 @@ import tarfile
 import time
 import zipfile
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 
 import pc_precision as pc
 from pc_precision.runs import checkpoints, queue, share
 from pc_precision.experiment import Experiment, resolve
-from pc_precision.runs.results import incomplete, kept, read_run, read_store, results, run_path, stored, summarise, take, take_plainly
+from pc_precision.runs.results import incomplete, kept, read_store, results, run_path, stored, summarise, take, take_plainly
 
-ROOT = Path(__file__).resolve().parent.parent
 store_module = importlib.import_module("pc_precision.runs.results")
 SMALL = Experiment(model="mlp-4", limit=64, batch_size=32, epochs=2, augment=False)
 GRID = [replace(SMALL, algorithm=a, seed=s) for s in (0, 1) for a in ("PC", "BP", "S+F")]
@@ -54,7 +52,7 @@ def test_the_order_is_seeds_then_what_tells_most():
 
 
 def test_every_cell_has_a_seed_before_any_has_two():
-    exps = queue.in_order(pc.grid("paper"))
+    exps = queue.in_order(pc.paper.grid("paper"))
     cells = [(e.dataset, e.model, e.algorithm, e.batch_norm) for e in exps]
     first = len(set(cells))
     assert len(exps) == 5 * first and all(len(set(cells[i:i + first])) == first for i in range(0, len(cells), first))
@@ -378,50 +376,15 @@ def test_other_files_are_refused(tmp_path):
     assert not (tmp_path / "a.zip").exists()
 
 
-# A borrowed machine
+# A job
 
-BARE = """
-import runpy, sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"IPython", "click", "filelock", "tqdm", "papermill", "nbdev", "nbformat", "tensorflow_datasets", "PIL"}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-import importlib.util
-found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, package=None: None if name in ("IPython", "tensorflow_datasets") else found(name, package)
-sys.meta_path.insert(0, Absent())
-runpy.run_module("pc_precision", run_name="__main__", alter_sys=True)
-"""
-
-
-@pytest.mark.slow
-def test_the_queue_works_in_a_bare_copy(tmp_path):
-    copy = tmp_path / "copy"
-    for part in ("pc_precision", "nbs"):
-        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "index.ipynb"))
-    (copy / "COMMIT").write_text("0123abc dirty\n")
-    words = [sys.executable, "-c", BARE, "table1", "--time-limit", "10m", "--pack", str(tmp_path / "home.tar.gz"),
-             "-p", "models", "vgg5", "-p", "algorithms", "BP", "-p", "seeds", "[3]", "-p", "epochs", "1", "-p", "limit", "64"]
-    environment = {k: v for k, v in ENVIRONMENT.items() if k != "PC_PRECISION_COMMIT"} | {"PYTHONPATH": str(copy)}
-    done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "the end: 2 done, 0 to do", done.stdout
-    assert share.merge_results([tmp_path / "home.tar.gz"], tmp_path / "home") == (2, 0)
-    for path in (tmp_path / "home").glob("*.json"):
-        run = read_run(path)
-        assert (run["provenance"]["commit"], run["provenance"]["dirty"]) == ("0123abc", True)
-
-
-def test_the_command_refuses_in_one_sentence(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for words, said in ((["tabel1"], "did you mean 'table1'"), (["table1", "--time-limit", "5"], "a time limit is written as"),
-                        (["table1", "--pack", "a.rar"], "must end with"), (["table1", "-p", "modles", "vgg5"], "did you mean 'models'"),
-                        (["table1", "--profile", "papr"], "did you mean 'paper'")):
-        assert queue.main(words) == 1
-        assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_values_are_read_as_papermill_reads_them():
-    texts = ["3", "0.5", "True", "None", "[0, 1]", "vgg5", "vgg5,vgg7", "S+F", "1e-3"]
-    assert [queue.as_value(t) for t in texts] == [3, 0.5, True, None, [0, 1], "vgg5", "vgg5,vgg7", "S+F", 1e-3]
+def test_a_job_packs_what_it_has_and_says_what_is_left(tmp_path):
+    lines = []
+    left = queue.start(queue.Job(tuple(GRID[:2]), tmp_path / "store", pack=str(tmp_path / "home.zip")), lines.append)
+    assert len(left.done) == 2 and lines[-1] == "the end: 2 done, 0 to do" and "2 results packed in" in lines[-2]
+    left = queue.start(queue.Job(tuple(GRID), tmp_path / "store", time_limit="0s"), lines.append)
+    assert len(left.to_do) == 4 and lines[-1] == "time is up: 0 done, 4 to do"
+    for wrong, said in ((dict(time_limit="5"), "a time limit is written as"), (dict(pack="a.rar"), "must end with")):
+        with pytest.raises(ValueError, match=said):
+            queue.start(queue.Job((), tmp_path / "none", **wrong), lines.append)
+    assert not (tmp_path / "none").exists()

@@ -75,7 +75,7 @@ def as_list(what: str, value: Any, default: list, allowed: Iterable | None = Non
     "A parameter as a list, see `listed`; None is the default; every entry must be a `kind` and one of `allowed`."
     try:
         found = [whole(item) if kind is int else kind(item) for item in listed(default if value is None else value)]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{what} must be a list of {kind.__name__} values such as {default}, not {value!r}") from None
     if not found:
         raise ValueError(f"{what} must not be empty")
@@ -187,7 +187,8 @@ def table_6(profile: str, models: Any = None, algorithms: Any = None, repeats: i
     plan = TIMING[choose("profile", profile, TIMING)]
     models = as_list("models", models, list(plan["data"]), plan["data"])
     algorithms = ["BP", "PC", "S+F"] if algorithms is None else algorithms
-    return [exp for seed in range(repeats or plan["repeats"]) for model in models for exp in grid(
+    repeats = as_list("repeats", repeats, [plan["repeats"]], kind=int)[0]
+    return [exp for seed in range(repeats) for model in models for exp in grid(
         profile, plan["data"][model], model, algorithms, "none", seed, epochs or plan["epochs"], **settings)]
 
 # %% ../../nbs/31_items.ipynb #b44efc5a

@@ -18,11 +18,11 @@ from scipy import stats
 
 from pc_precision.data import load
 from pc_precision.experiment import ALGORITHMS, Experiment
-from pc_precision.paper.figures import found_table
+from pc_precision.paper.figures import found_table, space_table
 from pc_precision.paper.items import plan_search, plans as plans_of
 from pc_precision.runs.search import (
     Search, Spare, choice, done, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective,
-    open_study, read_best, read_trials, search, space, space_table, train_trial)
+    open_study, read_best, read_trials, search, space, train_trial)
 
 module = importlib.import_module("pc_precision.runs.search")
 BASE = Experiment(model="mlp-8", algorithm="PC", epochs=2, schedule_epochs=2)

@@ -9,8 +9,8 @@ __all__ = ['FLOOR', 'SPLITS', 'SETTINGS_OF_A_RUN', 'SHORT', 'NORM_BARS', 'MODES'
            'width_in_words', 'size_of', 'energy_figure', 'imbalance', 'imbalance_table', 'Box', 'draw_box',
            'flow_chart', 'cell', 'norm_of', 'cells_of', 'differing', 'by_norm', 'depth', 'accuracy_table',
            'to_markdown', 'save_table', 'caption', 'depth_figure', 'bars', 'chance_line', 'nudged_bars',
-           'nudging_figure', 'freezing_figure', 'published', 'plot_history', 'plot_importances', 'plot_search',
-           'found_table', 'test_cell', 'round_to_three']
+           'nudging_figure', 'freezing_figure', 'published', 'used_by', 'space_table', 'plot_history',
+           'plot_importances', 'plot_search', 'found_table', 'test_cell', 'round_to_three']
 
 # %% ../../nbs/33_figures.ipynb #1e51ce57
 import pathlib
@@ -22,13 +22,14 @@ import numpy as np
 
 from ..checks import choose
 from ..data import DATASETS
-from ..experiment import Experiment, resolve
+from ..experiment import ALGORITHMS, Experiment, resolve, unused
 from ..inference import READINGS
+from ..layers import VGG
 from .items import NORMS
 from .style import (
     COLOURS, LOOKS, PAGE, PAIRED, SETTINGS, Line, colour_bar, epoch_axis, epoch_lines, legend_below, page_figure, patch_legend)
 from ..runs.results import summarise
-from ..runs.search import Search, importances, read_best
+from ..runs.search import Search, importances, read_best, space, written
 
 # %% ../../nbs/33_figures.ipynb #a9c250c0
 def front_steps(L: int, reading: str = "energy") -> np.ndarray:
@@ -333,7 +334,7 @@ SHORT = {"none": "", "bn": "BN", "freeze": "BF"}
 
 
 def accuracy_table(frame: Any, metric: str = "top1") -> Any:
-    """Rows: data set, algorithm, and what else differs within a cell; columns: model, without, with BatchNorm (BN) and Freezing (BF).
+    """Rows: data set, algorithm, and what else differs in a cell; columns: model, without, with BatchNorm (BN), Freezing (BF).
 
     Empty: not run. A cell is a mean over seeds alone.
     """
@@ -366,8 +367,9 @@ def save_table(table: Any, out_dir: Any, name: str, caption: str = "") -> None:
 def caption(frame: Any, what: str, profile: str) -> str:
     "One sentence on where the numbers of a table come from."
     size, select = width_in_words(frame), " and ".join(dict.fromkeys(frame["select"]))
+    devices = [", ".join(frame["device"].unique())]
     return (f"{what} (%), profile {profile}: mean ± standard deviation over {frame['seed'].nunique()} seed(s); epoch chosen by "
-            f"{select} accuracy among at most {frame['epoch'].max()}; {size + '; ' if size else ''}{', '.join(frame['device'].unique())}.")
+            f"{select} accuracy among at most {frame['epoch'].max()}; {'; '.join(filter(None, [size, *devices]))}.")
 
 # %% ../../nbs/33_figures.ipynb #004bb3a6
 def depth_figure(frame: Any, metric: str = "top1") -> Any:
@@ -508,6 +510,27 @@ TUNED: tuple[dict, ...] = (
          weight_decay=6.7e-3, activation="gelu", source=_PCX),
     dict(dataset="cifar10", model="vgg5", algorithm="BP", learning_rate=2.79e-4, weight_decay=1.1e-4, activation="gelu",
          source=_PCX))
+
+# %% ../../nbs/33_figures.ipynb #1f6c06e1
+def used_by(name: str) -> str:
+    "The algorithms that search a setting."
+    users = [a for a in ALGORITHMS if name not in unused(Experiment(algorithm=a))]
+    if len(users) == len(ALGORITHMS):
+        return "all"
+    if set(users) == {a for a in ALGORITHMS if a != "BP"}:
+        return "all but BP"
+    return "nudged (-CN)" if name == "beta" else ", ".join(u for u in users if not u.endswith("-CN")) + " (and -CN)"
+
+
+def space_table(epochs: int = 25, batch_size: int = 128, models: Iterable[str] = tuple(VGG)) -> Any:
+    "Table 5 as a DataFrame, from `space`."
+    import pandas as pd
+    rows = [("epochs", epochs, epochs, "all"), ("batch size", batch_size, batch_size, "all")]
+    bp = space(Experiment(algorithm="BP"))
+    rows += [(n, written(d), written(bp[n]) if n in bp else "-", used_by(n))
+             for n, d in space(Experiment(algorithm="D+F-CN")).items() if n != "T"]
+    rows += [(f"T ({m.upper()})", written(space(Experiment(model=m))["T"]), "-", used_by("T")) for m in models]
+    return pd.DataFrame(rows, columns=["parameter", "predictive coding", "BP", "searched by"]).set_index("parameter")
 
 # %% ../../nbs/33_figures.ipynb #65644f96
 def plot_history(ax: Any, trials: Any, label: str, **options: Any) -> None:

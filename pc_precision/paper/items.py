@@ -53,7 +53,8 @@ def check_folder(folder: Any) -> None:
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise OSError(f"nothing can be written in out_dir {str(folder)!r} ({error.strerror}): give another with -p out_dir") from None
+        raise OSError(f"nothing can be written in out_dir {str(folder)!r} ({error.strerror}): "
+                      "give another with -p out_dir") from None
 
 
 def whole(value: Any) -> int:

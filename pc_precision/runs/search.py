@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['HEARTBEAT', 'SILENCE', 'TOLD', 'WHERE', 'NUMBERS', 'table_5', 'choice', 'ends', 'written', 'hashed', 'steps_of',
-           'space', 'used_by', 'space_table', 'Search', 'objective', 'numbered_tpe', 'open_storage', 'one_at_a_time',
-           'open_study', 'quiet', 'in_state', 'done', 'heartbeat', 'give_up_silent', 'Spare', 'reporter', 'suggest',
-           'train_trial', 'given_up_is_no_error', 'trials_table', 'best_record', 'save_record', 'read_best',
-           'load_best', 'read_trials', 'search', 'work', 'importances']
+           'space', 'Search', 'objective', 'numbered_tpe', 'open_storage', 'one_at_a_time', 'open_study', 'quiet',
+           'in_state', 'done', 'heartbeat', 'give_up_silent', 'Spare', 'reporter', 'suggest', 'train_trial',
+           'given_up_is_no_error', 'trials_table', 'best_record', 'save_record', 'read_best', 'load_best',
+           'read_trials', 'search', 'work', 'importances']
 
 # %% ../../nbs/25_search.ipynb #7a9ffbad
 import contextlib
@@ -24,9 +24,8 @@ from typing import Any, Callable, Iterable, Iterator
 import numpy as np
 
 from ..data import Dataset, load
-from ..experiment import ALGORITHMS, Experiment, resolve, unused
+from ..experiment import Experiment, resolve, unused
 from ..checks import choose
-from ..layers import VGG
 from .results import provenance, version, write_whole
 from ..training import best_epoch, finished, train
 
@@ -88,32 +87,12 @@ def space(exp: Experiment, **choices: Iterable) -> dict[str, Any]:
     out = {name: dist for name, dist in out.items() if name not in unused(exp)}
     return out | {choose("setting", name, out): choice(values) for name, values in choices.items()}
 
-# %% ../../nbs/25_search.ipynb #1f6c06e1
-def used_by(name: str) -> str:
-    "The algorithms that search a setting."
-    users = [a for a in ALGORITHMS if name not in unused(Experiment(algorithm=a))]
-    if len(users) == len(ALGORITHMS):
-        return "all"
-    if set(users) == {a for a in ALGORITHMS if a != "BP"}:
-        return "all but BP"
-    return "nudged (-CN)" if name == "beta" else ", ".join(u for u in users if not u.endswith("-CN")) + " (and -CN)"
-
-
-def space_table(epochs: int = 25, batch_size: int = 128, models: Iterable[str] = tuple(VGG)) -> Any:
-    "Table 5 as a DataFrame, from `space`."
-    import pandas as pd
-    rows = [("epochs", epochs, epochs, "all"), ("batch size", batch_size, batch_size, "all")]
-    bp = space(Experiment(algorithm="BP"))
-    rows += [(n, written(d), written(bp[n]) if n in bp else "-", used_by(n))
-             for n, d in space(Experiment(algorithm="D+F-CN")).items() if n != "T"]
-    rows += [(f"T ({m.upper()})", written(space(Experiment(model=m))["T"]), "-", used_by("T")) for m in models]
-    return pd.DataFrame(rows, columns=["parameter", "predictive coding", "BP", "searched by"]).set_index("parameter")
-
 # %% ../../nbs/25_search.ipynb #40cdfdf6
 @dataclass(frozen=True)
 class Search:
-    """A search: `space` (Optuna's distributions by setting; default: Table 5's) around the experiment `base`, until `trials` of them are finished.
+    """A search around the experiment `base` until `trials` of them are finished.
 
+    space: Optuna's distributions by setting (default: Table 5's).
     seed: of the sampler; startup: trials drawn at random before TPE begins; prune: stop a trial that is below the median of
     the others after a quarter of its epochs (not in the paper). Raises ValueError for a setting that `base` does not allow.
     """
@@ -358,9 +337,9 @@ def trials_table(plan: Search, study: Any) -> Any:
 def best_record(plan: Search, study: Any) -> dict[str, Any]:
     "The best trial as it goes into its file."
     best, states = study.best_trial, Counter(t.state.name for t in study.get_trials(deepcopy=False))
-    exp, where = plan.experiment(best.params), best.user_attrs["provenance"]
-    finished = done(study)
-    return {"schema": 1, "study": plan.name, "experiment": {n: v for n, v in asdict(resolve(exp)).items() if n not in unused(exp)},
+    exp, where, finished = plan.experiment(best.params), best.user_attrs["provenance"], done(study)
+    settings = {n: v for n, v in asdict(resolve(exp)).items() if n not in unused(exp)}
+    return {"schema": 1, "study": plan.name, "experiment": settings,
             "objective": best.value, "select": exp.select, "test": best.user_attrs.get("test"), "trial": best.number,
             "trials": {"finished": len(finished), "pruned": states["PRUNED"], "failed": states["FAIL"],
                        "diverged": sum(t.user_attrs.get("outcome") == "diverged" for t in finished)},
@@ -412,7 +391,8 @@ def read_trials(path: Any) -> Any:
                 return table
     except (ValueError, AttributeError):
         pass
-    raise ValueError(f"{path} is cut short: move it and {record.name} away and search again; what the storage holds is not searched twice")
+    raise ValueError(f"{path} is cut short: move it and {record.name} away and search again; "
+                     "what the storage holds is not searched twice")
 
 # %% ../../nbs/25_search.ipynb #e413475d
 def search(plan: Search, folder: Any = "results/search", data_dir: Any = None, storage: Any = None, progress: bool = True) -> Any:

@@ -152,30 +152,27 @@ def module_of(path: Path) -> str:
     return re.search(r"#\| default_exp ([\w.]+)", path.read_text(encoding="utf-8"))[1]
 
 
-def public_names() -> dict[str, list[str]]:
-    """The public names by module, in the order of the notebooks."""
-    tree = ast.parse((ROOT / "pc_precision" / "__init__.py").read_text(encoding="utf-8"))
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    found = {node.module: [alias.name for alias in node.names] for node in imports}
+def public_names() -> dict[str, list[tuple[str, str]]]:
+    """(package, public name) by the module that the name comes from, in the order of the notebooks."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for folder in ("", "runs", "paper"):
+        tree = ast.parse((ROOT / "pc_precision" / folder / "__init__.py").read_text(encoding="utf-8"))
+        for node in [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]:
+            package = ".".join(filter(None, ["pc_precision", folder]))
+            module = ".".join(filter(None, [folder, node.module]))
+            found.setdefault(module, []).extend((package, alias.name) for alias in node.names)
     order = [module_of(path) for path, page in sources().items() if page.startswith("library/")]
     return {module: found[module] for module in order if module in found}
 
 
-def entry(name: str, module: str) -> str:
-    """The directive that documents one public name."""
-    value = getattr(importlib.import_module("pc_precision"), name)
+def entry(package: str, name: str) -> str:
+    """The directive that documents one public name of a package."""
+    value, lines = getattr(importlib.import_module(package), name), [f".. currentmodule:: {package}", ""]
     if isinstance(value, type):
         fields = ", ".join(getattr(value, "_fields", ()))
-        lines = [f".. autoclass:: {name}", "   :members:", "   :special-members: __call__"]
+        lines += [f".. autoclass:: {name}", "   :members:", "   :special-members: __call__"]
         return "\n".join(lines + ([f"   :exclude-members: {fields}"] if fields else []))
-    if callable(value):
-        return f".. autofunction:: {name}"
-    return table(name, value) if isinstance(value, dict) else items(name, value)
-
-
-def items(name: str, value: tuple) -> str:
-    """A tuple of sentences, one below the other."""
-    return "\n".join([f".. py:data:: {name}", "   :type: tuple[str, ...]", "", *(f"   #. {item}" for item in value)])
+    return "\n".join([*lines, f".. autofunction:: {name}" if callable(value) else table(name, value)])
 
 
 def table(name: str, value: dict) -> str:
@@ -200,9 +197,9 @@ def write_reference() -> None:
     for module, names in public_names().items():
         about = (importlib.import_module(f"pc_precision.{module}").__doc__ or "").strip()
         head = f"# {module}\n\n{about}\n\nChapter: [{title(chapters[module])}](../library/{chapters[module].name})\n\n"
-        body = "\n\n".join(entry(name, module) for name in names)
-        write(f"reference/{module}.md", f"{head}```{{eval-rst}}\n.. currentmodule:: pc_precision\n\n{body}\n```\n")
-        summary.append(f"[{module}]({module}.md)\n: " + " ".join(f"{{py:obj}}`~pc_precision.{name}`" for name in names))
+        body = "\n\n".join(entry(package, name) for package, name in names)
+        write(f"reference/{module}.md", f"{head}```{{eval-rst}}\n{body}\n```\n")
+        summary.append(f"[{module}]({module}.md)\n: " + " ".join(f"{{py:obj}}`~{package}.{name}`" for package, name in names))
     text = (DOCS / "reference.txt").read_text(encoding="utf-8")
     write("reference/index.md", text + "\n\n".join(summary) + "\n\n" + contents(list(public_names())).replace(
         ":maxdepth: 1", ":hidden:"))
@@ -223,14 +220,14 @@ def measured(pages: dict[Path, str]) -> str:
 
 def costs() -> str:
     """GPU hours of every table: counted, and measured where the store holds such runs."""
-    cluster, paper, store, experiment = (importlib.import_module(f"pc_precision.{name}") for name in ("runs.cluster", "paper.items", "runs.store", "experiment"))
-    table = lambda frame: paper.to_markdown(cluster.shown(frame))
-    runs, wanted = list(store.Store(ROOT / "results").runs()), cluster.every_table("paper")
-    anchor = experiment.Experiment(dataset="cifar10", model="vgg5", algorithm="S+F", T=7, select="test")
-    rate = cluster.operations(anchor) / (17 * 60) / 1e12
-    text = COSTS.format(teraflops=TERAFLOPS, rate=rate) + "\n\n" + table(cluster.counted_table(wanted, TERAFLOPS))
-    for profile in paper.PROFILES:
-        found = cluster.measured_tables(cluster.every_table(profile), runs)
+    pc, counts = importlib.import_module("pc_precision"), importlib.import_module("pc_precision.paper.costs")
+    table = lambda frame: pc.paper.to_markdown(counts.shown(frame))
+    runs, wanted = list(pc.runs.Store(ROOT / "results").runs()), counts.every_table("paper")
+    anchor = pc.Experiment(dataset="cifar10", model="vgg5", algorithm="S+F", T=7, select="test")
+    rate = counts.operations(anchor) / (17 * 60) / 1e12
+    text = COSTS.format(teraflops=TERAFLOPS, rate=rate) + "\n\n" + table(counts.counted_table(wanted, TERAFLOPS))
+    for profile in importlib.import_module("pc_precision.paper.items").PROFILES:
+        found = counts.measured_tables(counts.every_table(profile), runs)
         text += f"\n\n### Measured, profile `{profile}`\n\n" + ("" if found else NO_COSTS)
         text += "\n\n".join(f"Hours at most on one {device}, from seconds of an epoch with its evaluation and a share of the compilation:\n\n{table(frame)}" for device, frame in found.items())
     return text

@@ -1,7 +1,5 @@
-"""`python -m pc_precision NAME`: the queue, where only JAX and its kin are installed; `pc-precision` does more."""
-import sys
-
-from .runs.queue import main
+"""`python -m pc_precision` is `pc-precision`."""
+from .cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prog_name="pc-precision")

@@ -55,6 +55,16 @@ def notebook(folder: Path, name: str, *sources: str) -> Path:
     return path
 
 
+@pytest.fixture
+def fig9(tmp_path, monkeypatch) -> list:
+    """A notebook `fig9` that declares a few parameters; the list is what it trains."""
+    notebook(tmp_path, "fig9", "profile: str = 'smoke'\nresults_dir: str = 'results'\ndata_dir: str = None")
+    monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
+    wanted = []
+    monkeypatch.setattr(cli, "items", lambda name, profile, **parameters: list(wanted))
+    return wanted
+
+
 def test_list_names_every_figure_and_table_with_its_title():
     lines = dict(line.split(maxsplit=1) for line in call("list").output.splitlines())
     named = {path.stem for path in (ROOT / "nbs").glob("*.ipynb") if not path.name[0].isdigit()}
@@ -80,13 +90,17 @@ def test_run_prints_the_papermill_command_it_runs(papermills, tmp_path):
 def test_run_gives_a_notebook_only_what_it_declares(papermills, tmp_path, monkeypatch):
     notebook(tmp_path, "fig9", "out_dir: str = 'out'\n")
     monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
+    monkeypatch.setattr(cli, "items", lambda name, profile: [])
     assert call("run", "fig9", "--out", str(tmp_path / "out")).exit_code == 0
     assert papermills[0]["parameters"] == {"out_dir": str(tmp_path / "out")}
 
 
 @pytest.mark.parametrize("words, said", [
     (["run", "tabel1"], "did you mean 'table1'?"),
-    (["run", "table1", "--profile", "papr"], "did you mean 'paper'?")])
+    (["run", "table1", "--profile", "papr"], "did you mean 'paper'?"),
+    (["run", "table1", "-p", "modles", "vgg5"], "did you mean 'models'?"), (["run", "table1", "-p", "seeds", "3.5"], "seeds must be a list of int"),
+    (["train", "tabel1"], "did you mean 'table1'?"), (["train", "table1", "--time-limit", "5"], "a time limit is written as"),
+    (["train", "table1", "--pack", "a.rar"], "must end with"), (["train", "table1", "--profile", "papr"], "did you mean 'paper'?")])
 def test_misspelt_names_stop_in_one_sentence(words, said, papermills, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     answer = call(*words)
@@ -110,19 +124,39 @@ def test_without_notebooks_one_sentence_says_what_to_do(tmp_path, monkeypatch):
         assert answer.exit_code == 1 and "clone the repository" in answer.output.splitlines()[-1]
 
 
-def test_experiments_are_those_of_the_notebook_and_none_is_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr(pc, "results", lambda *_, **__: pytest.fail("status must not train"))
-    table1 = cli.notebooks()["table1"]
-    assert queue.experiments(table1, "laptop") == pc.grid("laptop")
-    path = notebook(tmp_path, "fig9", "profile: str = 'smoke'",
-                    "import pc_precision as pc\nexperiments = [pc.Experiment(seed=len(profile))]",
-                    "df = pc.results(experiments)", "raise SystemExit")
-    assert queue.experiments(path, "paper!!") == [pc.Experiment(seed=7)]
-    assert queue.experiments(notebook(tmp_path, "fig8", "a: int = 1"), "smoke") == []
+@pytest.mark.parametrize("given", ["BP,PC", '["BP","PC"]', "['BP', 'PC']"])
+def test_a_parameter_means_the_same_to_queue_and_notebook(given, papermills, tmp_path, monkeypatch):
+    """What is trained before is what the notebook is given, asked with the values that papermill hands it."""
+    jobs = []
+    monkeypatch.setattr(cli, "start", lambda job, *rest: jobs.append(job) or queue.Left([], [], [], [], {}))
+    words = ["-p", "algorithms", given, "-p", "seeds", "7", "-p", "epochs", "2", "-p", "models", "vgg5"]
+    assert call("run", "table1", "--time-limit", "1m", *words, "--out", str(tmp_path)).exit_code == 0
+    [told], [job] = papermills, jobs
+    names = ("algorithms", "seeds", "epochs", "models")
+    assert list(job.wanted) == pc.paper.items("table1", "smoke", **{name: told["parameters"][name] for name in names})
+    assert {exp.algorithm for exp in job.wanted} == {"BP", "PC"} and {exp.seed for exp in job.wanted} == {7}
+
+
+def test_a_store_or_profile_among_the_parameters_is_where_the_queue_trains(papermills, tmp_path, monkeypatch):
+    jobs = []
+    monkeypatch.setattr(cli, "start", lambda job, *rest: jobs.append(job) or queue.Left([], [], [], [], {}))
+    words = ["-p", "results_dir", str(tmp_path / "there"), "-p", "data_dir", "DATA", "-p", "profile", "laptop"]
+    assert call("run", "table1", "--time-limit", "1m", *words, "--results", "here", "--out", str(tmp_path)).exit_code == 0
+    [told], [job] = papermills, jobs
+    assert str(job.store) == told["parameters"]["results_dir"] == str(tmp_path / "there") and job.data_dir == told["parameters"]["data_dir"] == "DATA"
+    assert told["parameters"]["profile"] == "laptop" and list(job.wanted) == pc.paper.items("table1", "laptop")
+    call("train", "table6", "--results", "here")
+    assert jobs[-1].store == pc.paper.store_of("table6", "here"), "seconds lie where the notebook looks for them"
+
+
+def test_values_are_read_as_papermill_reads_them():
+    texts = ["3", "0.5", "True", "None", "[0, 1]", "vgg5,vgg7", "S+F", "1e-3"]
+    read = [cli.read_parameters("table1", [("models", text)])["models"] for text in texts]
+    assert read == [3, 0.5, True, None, "[0, 1]", "vgg5,vgg7", "S+F", 1e-3]
 
 
 def test_status_counts_what_is_missing(tmp_path):
-    store, wanted = tmp_path / "store", pc.grid("smoke")
+    store, wanted = tmp_path / "store", pc.paper.grid("smoke")
     for exp in wanted[:3]:
         keep(store, exp, 30.0, exp.epochs, "another device")
     keep(store, pc.Experiment(seed=99), 1.0, 1, "another device", outcome="diverged")
@@ -134,9 +168,9 @@ def test_status_counts_what_is_missing(tmp_path):
 
 
 def test_status_estimates_from_runs_on_this_device(tmp_path):
-    store, wanted = tmp_path / "store", pc.grid("laptop", algorithms=["S+F"], models=["vgg5"])
+    store, wanted = tmp_path / "store", pc.paper.grid("laptop", algorithms=["S+F"], models=["vgg5"])
     keep(store, wanted[0], 600.0, 6, processor())                                # 100 s an epoch
-    others = pc.grid("laptop", algorithms=["S+F"], models=["vgg5"], seeds=[5])    # the same but the seed
+    others = pc.paper.grid("laptop", algorithms=["S+F"], models=["vgg5"], seeds=[5])    # the same but the seed
     seconds = queue.epoch_seconds([read_run(path) for path in store.glob("*.json")], processor())
     assert cli.hours(others[:1], seconds) == f"{100 * others[0].epochs / 3600:.2g}"
     bf = others[1]
@@ -168,12 +202,9 @@ def test_the_command_that_setup_promises_is_this_one():
     assert all(command in shown for command in cli.main.commands)
 
 
-def test_a_time_limit_trains_first_and_runs_the_notebook_once_nothing_is_left(papermills, tmp_path, monkeypatch):
-    path = notebook(tmp_path, "fig9", "profile: str = 'smoke'\nresults_dir: str = 'results'",
-                    "import pc_precision as pc\nexperiments = [pc.Experiment(model='mlp-4', limit=64, batch_size=32, epochs=1, augment=False)]",
-                    "df = pc.results(experiments)")
-    monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
-    words = ["run", path.stem, "--results", str(tmp_path / "store"), "--out", str(tmp_path / "out"), "--time-limit"]
+def test_a_time_limit_trains_first_and_runs_the_notebook_once_nothing_is_left(papermills, fig9, tmp_path):
+    fig9.append(pc.Experiment(model="mlp-4", limit=64, batch_size=32, epochs=1, augment=False))
+    words = ["run", "fig9", "--results", str(tmp_path / "store"), "--out", str(tmp_path / "out"), "--time-limit"]
     answer = call(*words, "0s")
     assert answer.exit_code == 0 and answer.output.splitlines()[-1] == "time is up: 0 done, 1 to do" and papermills == []
     answer = call(*words, "10m")
@@ -182,13 +213,20 @@ def test_a_time_limit_trains_first_and_runs_the_notebook_once_nothing_is_left(pa
     assert answer.exit_code == 1 and "a time limit is written as 90s" in answer.output
 
 
-def test_a_failed_run_is_an_error(papermills, tmp_path, monkeypatch):
-    notebook(tmp_path, "fig9", "profile: str = 'smoke'", "import pc_precision as pc\nexperiments = [pc.Experiment(dataset='cifar10')]",
-             "df = pc.results(experiments)")
-    monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
-    answer = call("run", "fig9", "--results", str(tmp_path / "store"), "--time-limit", "1m", "-p", "data_dir", str(tmp_path))
+def test_training_runs_no_notebook_and_packs_what_it_made(papermills, fig9, tmp_path):
+    fig9.append(pc.Experiment(model="mlp-4", limit=64, batch_size=32, epochs=1, augment=False))
+    words = ["train", "fig9", "--results", str(tmp_path / "store"), "--pack", str(tmp_path / "home.zip")]
+    answer = call(*words)
+    assert answer.exit_code == 0 and "the end: 1 done, 0 to do" in answer.output and papermills == []
+    assert pc.runs.merge_results([tmp_path / "home.zip"], tmp_path / "home") == (1, 0)
+
+
+@pytest.mark.parametrize("words", [["run", "--time-limit", "1m"], ["train"]])
+def test_a_failed_run_is_an_error(words, papermills, fig9, tmp_path):
+    fig9.append(pc.Experiment(dataset="cifar10"))
+    answer = call(words[0], "fig9", *words[1:], "--results", str(tmp_path / "store"), "-p", "data_dir", str(tmp_path))
     assert answer.exit_code == 1 and papermills == []
-    assert answer.output.splitlines()[-1].startswith("Error: 1 runs failed: cifar10 is not prepared in")
+    assert "cifar10 is not prepared in" in answer.output
 
 
 def test_results_are_packed_and_merged(tmp_path):
@@ -208,3 +246,9 @@ def test_status_shows_what_is_under_way(tmp_path):
     queue.work([exp], tmp_path, limit=limit, say=lambda line: setattr(limit, "asked", "test"))
     lines = call("status", "--results", str(tmp_path)).output.splitlines()
     assert f"  under way: digits mlp-4 S+F none seed 0: epoch 1 of 3, last on {processor()}" in lines
+
+
+@pytest.mark.parametrize("module", ["pc_precision", "pc_precision.cli"])
+def test_python_m_is_the_same_command(module):
+    shown = subprocess.run([sys.executable, "-m", module, "list"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shown == call("list").output

@@ -1,6 +1,5 @@
 """Runs on a real Ray cluster of several processes: workers and nodes die, the driver dies, and the store ends as if nothing had happened."""
 import json
-import math
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ import pc_precision as pc
 from helpers_core import says
 from pc_precision.runs import cluster as c
 from pc_precision.experiment import resolve
-from pc_precision.runs.queue import Limit, cost, work
+from pc_precision.runs.queue import Limit, work
 from pc_precision.runs.store import Store, read_run, same_result
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -335,40 +334,5 @@ def test_somebody_who_asks_stops_all_runs():
     limit = Limit()
     limit.asked = "SIGTERM"
     ray, driver = fake({exp: ["interrupted"] for exp in EXPS}, 0.0)
-    ends = dict(c.listen(driver, EXPS, limit, c.News(EXPS, lambda line: None)))
+    ends = dict(c.listen(driver, EXPS, limit, c.News(EXPS, lambda exp: exp.epochs, lambda line: None)))
     assert len(ray.cancelled) == len(EXPS) and {answer.outcome for answer in ends.values()} == {"interrupted"}
-
-
-# What it costs
-
-def test_measured_hours_are_those_of_the_arithmetic(alone_store):
-    seconds = pc.runs.queue.epoch_seconds([read_run(Store(alone_store).path(EXPS[0]))], "some GPU")
-    assert seconds == {cost(asdict(resolve(EXPS[0]))): 5.0}
-    assert c.hours_of([EXPS[0], EXPS[3]], seconds) == pytest.approx(2 * 20 * 5 / 3600)       # two seeds of S+F
-    table = c.cost_table({"t": EXPS}, lambda some: c.hours_of(some, seconds))
-    row = table.loc[("t", "mlp-16")]
-    assert row["S+F"] == pytest.approx(200 / 3600) and math.isnan(row["BP"]) and math.isnan(row["all"]) and row["runs"] == 6
-    assert list(c.shown(table)["BP"]) == ["not measured"] * 2
-
-
-def test_counted_operations_by_hand():
-    exp = pc.Experiment(dataset="cifar10", model="mlp-100", algorithm="BP", epochs=3, select="test")
-    first, second = 2 * 3072 * 100, 2 * 100 * 10             # a product forwards: a multiplication and an addition a weight
-    assert c.images_of(exp) == (390 * 128, 10_000), "50,000 images hold 390 full batches"
-    assert c.operations(exp) == 3 * (390 * 128 * (2 * first + 3 * second) + 10_000 * (first + second))
-    held = replace(exp, select="validation")
-    assert c.images_of(held) == (351 * 128, 15_000), "a tenth is held out and evaluated, too"
-    assert c.images_of(replace(held, limit=1000)) == (7 * 128, 15_000)
-    assert c.operations(replace(exp, dataset="mine")) is None
-
-
-def test_the_sizes_are_those_of_the_data():
-    data = pc.load("digits")
-    assert c.sizes("digits") == tuple(len(split.labels) for split in (data.train, data.validation, data.test))
-
-
-def test_costs_cover_every_table_of_the_paper_once():
-    tables = c.every_table("paper")
-    assert tables["table1"] == list(dict.fromkeys(pc.grid("paper")))
-    table = c.cost_table({"table1": tables["table1"]}, lambda some: len(some))
-    assert table.loc[("table1", "all"), "runs"] == 420 == table.loc[("table1", "all")].drop(["runs", "all"]).sum()

@@ -8,8 +8,10 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 
-from pc_precision.paper import figures  # noqa: E402
-from pc_precision.paper.figures import FLOOR, Box, acting_covariance, energy_figure, flow_chart, front_steps, imbalance, shares  # noqa: E402
+from pc_precision.paper import figures, style  # noqa: E402
+from pc_precision.paper.figures import (  # noqa: E402
+    FLOOR, Box, accuracy_table, acting_covariance, depth_figure, energy_figure, flow_chart, freezing_figure, front_steps, imbalance,
+    nudging_figure, published, shares)
 
 TABLE = np.arange(1.0, 13.0).reshape(4, 3)             # T = 4 steps (rows), L = 3 layers (columns)
 
@@ -21,7 +23,7 @@ def closed():
 
 
 def axis():
-    return figures.page_figure()[1][0, 0]
+    return style.page_figure()[1][0, 0]
 
 
 # The front and the tables
@@ -166,6 +168,20 @@ def test_a_diverged_run_is_called_so():
     assert np.isnan(imbalance(run(energies=[[1.0, 2.0], [np.nan, np.nan]])).decades[0])
 
 
+@pytest.mark.parametrize("width", [None, np.nan])
+def test_a_network_without_a_width_has_its_figure_and_caption(width):
+    fig = energy_figure(run(model="mlp-8-8", width=width))
+    assert fig.get_suptitle() == "MLP-8-8, digits"
+    text = figures.caption(run(model="mlp-8-8", width=width, select="test", device="a device"), "Accuracy", "smoke")
+    assert text == ("Accuracy (%), profile smoke: mean ± standard deviation over 1 seed(s); epoch chosen by test accuracy among at most 2; "
+                    "a device.")
+
+
+@pytest.mark.parametrize("width, text", [(1.0, "full width"), (1 / 16, "width 0.0625")])
+def test_a_title_names_the_width(width, text):
+    assert energy_figure(run(width=width)).get_suptitle() == f"VGG5, digits, {text}"
+
+
 def test_networks_of_two_depths_are_refused():
     with pytest.raises(ValueError, match="one depth"):
         energy_figure(pd.concat([run("PC"), run("S+F", ENERGIES[:, :2])]))
@@ -206,7 +222,88 @@ def test_figures_leave_a_notebook_showing_figures(monkeypatch):
 
     monkeypatch.setattr(plt, "subplots", first_figure)
     try:
-        figures.page_figure()
+        style.page_figure()
         assert plt.isinteractive()
     finally:
         plt.ioff()
+
+
+# Tables and bars
+
+def one_run(algorithm: str, batch_norm: str, value: float, mode: str | None = "batch", outcome: str = "finished",
+            model: str = "vgg5") -> dict:
+    """The row that counts of a run with one epoch."""
+    return dict(key=f"{algorithm}{batch_norm}{mode}{value}{model}", dataset="digits", model=model, algorithm=algorithm,
+                batch_norm=batch_norm, bn_mode=mode, select="test", outcome=outcome, epoch=1, split="test", metric="top1",
+                layer=None, value=value)
+
+
+RUNS = pd.DataFrame([one_run("BP", "bn", 0.9), one_run("BP", "none", 0.8, None), one_run("PC", "none", 0.5, None),
+                     one_run("PC", "bn", 0.6), one_run("PC", "freeze", 0.7), one_run("PC", "freeze", 0.4, "ema"),
+                     one_run("PC-CN", "none", 0.55, None), one_run("PC", "none", 0.0, None, "diverged", "vgg10")])
+
+
+def test_backprops_batch_norm_stands_under_freezing_and_modes_apart():
+    table = accuracy_table(RUNS)
+    assert list(table.columns) == ["VGG5", "VGG10", "VGG5 BN", "VGG5 BF", "VGG5 BF ema"]
+    assert list(table.loc[("digits", "BP")]) == ["80.00", "", "", "90.00", ""]
+    assert list(table.loc[("digits", "PC")]) == ["50.00", "diverged", "60.00", "70.00", "40.00"]
+    assert table.loc[("digits", "PC-CN"), "VGG5"] == "55.00"
+
+
+def heights(ax) -> list[float]:
+    return [round(bar.get_height(), 1) for bar in ax.patches if bar.get_height() == bar.get_height()]
+
+
+def test_bars_stand_for_what_was_run():
+    fig = nudging_figure(RUNS)
+    assert heights(fig.axes[0]) == [80, 50, 55]                             # BP, PC, PC-CN; the diverged one is a cross
+    crosses = [line for line in fig.axes[0].get_lines() if line.get_marker() == "x"]
+    assert len(crosses) == 1 and [t.get_text() for t in fig.axes[0].get_xticklabels()] == ["VGG5", "VGG10"]
+    batch, _, ema, _ = freezing_figure(RUNS).axes                           # rows: modes, columns: models
+    assert sorted(heights(batch)) == [50, 55, 60, 70, 80, 90] and sorted(heights(ema)) == [40, 50, 55, 80]
+    assert len(depth_figure(RUNS).axes) == 3                             # without BatchNorm, BF, BN
+
+
+def test_second_hand_numbers_are_marked():
+    rows = published(["tiny_imagenet"], ["vgg15"])
+    assert list(rows["top1"]) == ["not published here", 55.31] and "second-hand" in rows["source"].iloc[1]
+
+
+# A mean is over seeds alone
+
+def seeds_of(**settings) -> list[dict]:
+    """Two seeds, .5 and .7, of runs that have these settings."""
+    return [one_run("PC", "none", v) | dict(seed=seed, key=f"{seed}{settings}") | settings for seed, v in ((0, 0.5), (1, 0.7))]
+
+
+def test_runs_of_two_settings_stand_in_two_rows():
+    frame = pd.DataFrame(seeds_of(width=1.0, x_step=0.1) + seeds_of(width=0.5, x_step=0.1))
+    table = accuracy_table(frame)
+    assert table.index.names == ["dataset", "algorithm", "width"], "what is equal is not named"
+    assert table["VGG5"].to_dict() == {("digits", "PC", width): "60.00 ± 14.14" for width in (1.0, 0.5)}
+    four = pd.DataFrame([row for width in (1.0, 0.5) for step in (0.1, 0.2) for row in seeds_of(width=width, x_step=step)])
+    assert accuracy_table(four).index.names == ["dataset", "algorithm", "width", "x_step"] and len(accuracy_table(four)) == 4
+
+
+def test_settings_that_differ_between_cells_alone_are_not_named():
+    frame = pd.DataFrame(seeds_of(x_step=0.1) + [row | dict(algorithm="F", x_step=0.3, key="F" + row["key"]) for row in seeds_of()])
+    assert accuracy_table(frame).index.names == ["dataset", "algorithm"]
+
+
+@pytest.mark.parametrize("draw", [depth_figure, nudging_figure, freezing_figure])
+def test_a_figure_refuses_runs_that_have_no_common_mean(draw):
+    frame = pd.DataFrame(seeds_of(width=1.0, limit=None) + seeds_of(width=0.5, limit=100.0))
+    with pytest.raises(ValueError, match="runs that differ in width, limit have no common mean") as error:
+        draw(frame)
+    assert "\n" not in str(error.value)
+
+
+def test_every_algorithm_of_the_library_can_be_drawn():
+    from pc_precision.experiment import ALGORITHMS
+    from pc_precision.paper.style import LOOKS, PAIRED
+    assert set(ALGORITHMS) == set(LOOKS) == set(PAIRED)
+    looks = [tuple(look) for look in LOOKS.values()]
+    assert len(set(looks)) == len(looks)
+    frame = pd.DataFrame([one_run(a, "none", 0.5, None) for a in ALGORITHMS])
+    assert len(depth_figure(frame).axes) == 1 and len(heights(nudging_figure(frame).axes[0])) == len(ALGORITHMS)

@@ -112,6 +112,63 @@ def test_library_notebook_exports_the_module_it_is_named_after(notebook):
     assert re.search(rf"File to edit: (\.\./)+nbs/{notebook.name}", exported.read_text())
 
 
+# Arrows between rooms
+
+ROOMS = {re.search(r"#\| default_exp ([\w.]+)", notebook.read_text(encoding="utf-8"))[1]: int(notebook.name[:2]) for notebook in LIBRARY}
+
+
+def imports_of(module: str) -> set[str]:
+    """The modules of the package that an exported module imports, wherever the import stands; a bare package counts as all of it."""
+    tree = ast.parse((ROOT / "pc_precision" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+    package, found = ["pc_precision", *module.split(".")[:-1]], set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            base = package[:len(package) - node.level + 1] if node.level else []
+            found |= {".".join([*base, *(node.module or "").split("."), alias.name]).replace("..", ".") for alias in node.names}
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name.removeprefix("pc_precision").removeprefix(".") for name in found if name.split(".")[0] == "pc_precision"}
+
+
+def room_of(imported: str) -> str | None:
+    """The room that an imported name lies in: `runs.results` of runs.results.summarise."""
+    return next((module for module in sorted(ROOMS, key=len, reverse=True) if imported == module or imported.startswith(module + ".")), None)
+
+
+def test_numbers_of_rooms_are_unique():
+    assert len(set(ROOMS.values())) == len(ROOMS) == len(LIBRARY)
+
+
+@pytest.mark.parametrize("module", [module for module in ROOMS if module != "cli"])
+def test_imports_point_to_lower_numbers(module):
+    for imported in imports_of(module):
+        if not imported or imported == "__file__":
+            assert module == "runs.queue", "only the queue asks where the package lies"
+            continue
+        room = room_of(imported)
+        assert room is not None, f"{module} imports {imported}, which is in no room"
+        assert ROOMS[room] < ROOMS[module], f"{module} ({ROOMS[module]:02}) imports {room} ({ROOMS[room]:02}), which is not below it"
+
+
+def test_runs_know_nothing_of_the_paper():
+    assert [m for m in ROOMS if ROOMS[m] < 30 for name in imports_of(m) if name.startswith("paper")] == []
+
+
+def test_the_arrow_test_sees_an_arrow_that_points_up(monkeypatch):
+    assert {"runs.results.provenance", "checks.choose"} <= imports_of("runs.search") and room_of("runs.results.provenance") == "runs.results"
+    monkeypatch.setitem(ROOMS, "runs.results", 99)
+    with pytest.raises(AssertionError, match=r"runs.search \(25\) imports runs.results \(99\)"):
+        test_imports_point_to_lower_numbers("runs.search")
+
+
+def test_the_front_page_of_the_package_is_short():
+    import pc_precision as pc
+    assert 35 <= len(set(pc.__all__) - {"paper", "runs"}) <= 45 and pc.__all__ == sorted(pc.__all__)
+    for package in (pc, pc.paper, pc.runs):
+        assert len(set(package.__all__)) == len(package.__all__) and all(hasattr(package, name) for name in package.__all__)
+    assert not set(pc.__all__) & (set(pc.paper.__all__) | set(pc.runs.__all__)), "a name has one place"
+
+
 @pytest.mark.parametrize("notebook", PAPER, ids=name)
 def test_paper_notebook_has_one_cell_of_annotated_parameters(notebook):
     tagged = [cell for cell in cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]

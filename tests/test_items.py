@@ -1,155 +1,152 @@
-"""Counts of arithmetic against XLA's own; what the figure and table notebooks share, from typed-out cases."""
+"""What each notebook trains, and parameters that mean the same to a notebook, to the queue and to the command line."""
+import ast
 import importlib
-from functools import partial
+import os
+from pathlib import Path
 
-import jax
-import jax.numpy as jnp
-import optax
-import pandas as pd
 import pytest
 
-import pc_precision as pc
-from pc_precision.data import DatasetInfo
-from pc_precision.energy import Output
-from pc_precision.experiment import Recipe
-from pc_precision.layers import Module
-from pc_precision.paper.items import accuracy_table, freezing_figure, layer_flops, nudging_figure
-from pc_precision.learning import learn
-from pc_precision.training import Hyper, Plan, make_algorithm, report
-
-WIDE = pc.mlp([256] * 4, 256, activation="identity")          # products of 256x256 only, nothing else of weight
-IMAGE = (16, 16, 1)
-INFO = DatasetInfo("wide", 256, IMAGE, (0.0,), (1.0,), False, 0, "", False)
-
-
-def compiled_flops(rule: str, T: int, freeze: bool, batch: int = 64) -> float:
-    """XLA's count for one image of inference and learning phase as training runs them."""
-    x, y = jnp.ones((batch, *IMAGE)), jnp.ones((batch, 256))
-    params, stats = WIDE.init(jax.random.key(0), x)
-    inference = "sweep" if rule == "bp" else "cone" if freeze else "dense"
-    plan = Plan(WIDE, INFO, Recipe(rule=rule, inference=inference), freeze=freeze)
-    hyper = Hyper(jnp.ones((0 if rule == "bp" else T, 5)), 0.1, 0.0, 1.0, 1.0, 1.0)
-    none = optax.identity()
-
-    def batch_of(p, x, y, h):
-        learned = learn(make_algorithm(plan, h), none, WIDE, p, stats, none.init(p), x, Output(y, h.beta), len(h.covariance))
-        return learned.params, learned.stats, report(plan, learned, y)
-    return jax.jit(batch_of).lower(params, x, y, hyper).compile().cost_analysis()["flops"] / batch
-
-
-@pytest.mark.parametrize("T", [3, 5, 7])
-@pytest.mark.parametrize("rule", ["bp", "pc", "forward"])
-@pytest.mark.parametrize("freeze", [True, False])
-def test_flops_are_what_the_compiled_program_does(rule, T, freeze, monkeypatch):
-    monkeypatch.setattr(jax.lax, "scan", partial(jax.lax.scan, unroll=True))      # XLA counts the body of a loop once
-    counted = pc.flops(WIDE, IMAGE, rule, T, dense=not freeze)
-    assert counted <= compiled_flops(rule, T, freeze) < 1.04 * counted      # biases, errors, energies: a few per cent
-
-
-def test_flops_of_a_chain_counted_by_hand():
-    net, F = pc.mlp([3, 5], 2), [2 * 4 * 3, 2 * 3 * 5, 2 * 5 * 2]           # 4 -> 3 -> 5 -> 2
-    assert layer_flops(net, (2, 2, 1)) == F == [24, 30, 20]
-    assert pc.flops(net, (2, 2, 1), "bp") == 3 * 24 - 24 + 3 * 30 + 3 * 20
-    steps = 20 + (2 * 20 + 30) + (2 * 20 + 2 * 30)                          # fronts at layers 3, 2, 1
-    assert pc.flops(net, (2, 2, 1), "forward", 3) == 74 + steps + 74
-    assert pc.flops(net, (2, 2, 1), "pc", 3) == 74 + steps + (30 + 20) + 74          # a last change of the predictions
-
-
-def test_a_convolution_counts_every_output_pixel():
-    block = pc.Network((pc.Block(6, padding=0, pool=True),))
-    assert layer_flops(block, (6, 6, 2)) == [2 * 9 * 2 * 6 * 4 * 4]
-
-
-def test_parameter_count_with_batch_norm():
-    assert pc.parameter_count(pc.Network((pc.Block(6, batch_norm="batch"), pc.Readout(3))), (4, 4, 2)) == (
-        9 * 2 * 6 + 6 + 2 * 6 + 4 * 4 * 6 * 3 + 3)
-
-
-def test_flops_refuse_what_they_cannot_count():
-    with pytest.raises(ValueError, match="did you mean 'forward'"):
-        pc.flops(WIDE, IMAGE, "foward")
-    with pytest.raises(ValueError, match="T must be a whole number of at least 1, not 0"):
-        pc.flops(WIDE, IMAGE, "pc", 0)
-    from flax import nnx
-    other = pc.Network((Module(lambda rngs: nnx.Conv(2, 3, (3, 3), rngs=rngs)),))
-    with pytest.raises(ValueError, match="layer 1: arithmetic is counted"):
-        pc.flops(other, (8, 8, 2))
-
-
-def one_run(algorithm: str, batch_norm: str, value: float, mode: str | None = "batch", outcome: str = "finished",
-            model: str = "vgg5") -> dict:
-    """The row that counts of a run with one epoch."""
-    return dict(key=f"{algorithm}{batch_norm}{mode}{value}{model}", dataset="digits", model=model, algorithm=algorithm,
-                batch_norm=batch_norm, bn_mode=mode, select="test", outcome=outcome, epoch=1, split="test", metric="top1",
-                layer=None, value=value)
-
-
-RUNS = pd.DataFrame([one_run("BP", "bn", 0.9), one_run("BP", "none", 0.8, None), one_run("PC", "none", 0.5, None),
-                     one_run("PC", "bn", 0.6), one_run("PC", "freeze", 0.7), one_run("PC", "freeze", 0.4, "ema"),
-                     one_run("PC-CN", "none", 0.55, None), one_run("PC", "none", 0.0, None, "diverged", "vgg10")])
-
-
-def test_backprops_batch_norm_stands_under_freezing_and_modes_apart():
-    table = accuracy_table(RUNS)
-    assert list(table.columns) == ["VGG5", "VGG10", "VGG5 BN", "VGG5 BF", "VGG5 BF ema"]
-    assert list(table.loc[("digits", "BP")]) == ["80.00", "", "", "90.00", ""]
-    assert list(table.loc[("digits", "PC")]) == ["50.00", "diverged", "60.00", "70.00", "40.00"]
-    assert table.loc[("digits", "PC-CN"), "VGG5"] == "55.00"
-
-
-def heights(ax) -> list[float]:
-    return [round(bar.get_height(), 1) for bar in ax.patches if bar.get_height() == bar.get_height()]
-
-
-def test_bars_stand_for_what_was_run():
-    fig = nudging_figure(RUNS)
-    assert heights(fig.axes[0]) == [80, 50, 55]                             # BP, PC, PC-CN; the diverged one is a cross
-    crosses = [line for line in fig.axes[0].get_lines() if line.get_marker() == "x"]
-    assert len(crosses) == 1 and [t.get_text() for t in fig.axes[0].get_xticklabels()] == ["VGG5", "VGG10"]
-    batch, _, ema, _ = freezing_figure(RUNS).axes                           # rows: modes, columns: models
-    assert sorted(heights(batch)) == [50, 55, 60, 70, 80, 90] and sorted(heights(ema)) == [40, 50, 55, 80]
-    assert len(pc.depth_figure(RUNS).axes) == 3                             # without BatchNorm, BF, BN
+from pc_precision.experiment import Experiment
+from pc_precision.paper.items import (
+    ITEMS, NOTHING, PROFILES, THIRTEEN, as_list, check_parameters, grid, items, larger_scale, plans, store_of)
+from pc_precision.runs.queue import cells, is_parameters, notebooks
 
 
 def test_a_tuple_is_an_axis_and_equal_runs_stand_once():
-    both = pc.grid("smoke", "digits", "vgg5", "BP,PC", "none,bn,freeze", 0, bn_mode=("batch", "ema"))
+    both = grid("smoke", "digits", "vgg5", "BP,PC", "none,bn,freeze", 0, bn_mode=("batch", "ema"))
     assert len(both) == 2 + 2 + 2 * 2                                       # none; BP bn; PC bn, freeze: in two modes
     assert len({exp.key for exp in both}) == len(both)
     with pytest.raises(ValueError, match="unknown batch_norms 'freez'.*did you mean 'freeze'"):
-        pc.grid("smoke", batch_norms="freez")
+        grid("smoke", batch_norms="freez")
 
 
 def test_larger_scale_takes_what_is_stored_and_trains_nothing(tmp_path, capsys, monkeypatch):
     module = importlib.import_module("pc_precision.runs.results")
     monkeypatch.setattr(module, "run", lambda *a: pytest.fail("it trained"))
-    assert pc.larger_scale("smoke", tmp_path, "table1").empty and "-p profile laptop" in capsys.readouterr().out
-    exp = pc.grid("laptop", models="vgg5", algorithms="PC", seeds=3)[0]
+    assert larger_scale("smoke", tmp_path, "table1").empty and "-p profile laptop" in capsys.readouterr().out
+    exp = grid("laptop", models="vgg5", algorithms="PC", seeds=3)[0]
     run = dict(schema=1, key=exp.key, experiment=dict(dataset="cifar10", model="vgg5", algorithm="PC", select="validation", seed=3), outcome="finished", seconds=1,
                provenance=dict(device="x"), rows=[[1, "test", "top1", None, 0.5]])
     module.write_whole(module.run_path(exp, tmp_path), module.run_text(run))
-    assert list(pc.larger_scale("smoke", tmp_path, "table1")["seed"]) == [3]
+    assert list(larger_scale("smoke", tmp_path, "table1")["seed"]) == [3]
     assert "1 stored runs, 1 seed(s)" in capsys.readouterr().out
-    assert pc.larger_scale("paper", tmp_path, "table1").empty and "largest" in capsys.readouterr().out
+    assert larger_scale("paper", tmp_path, "table1").empty and "largest" in capsys.readouterr().out
 
 
-def test_seconds_leave_out_the_first_epochs_and_average_within_a_repeat():
-    rows = [dict(dataset="d", model="m", algorithm=a, key=f"{a}{r}", metric="seconds", epoch=e, value=v + e + r)
-            for a, v in (("BP", 0.0), ("PC", 4.0)) for r in (0, 2) for e in (1, 2, 3)]
-    costs = pd.DataFrame([dict(key=f"{a}{r}", images=70, steps=3, operations=10**12) for a in ("BP", "PC") for r in (0, 2)])
-    table = pc.timing_table(pd.DataFrame(rows), costs, first_epoch=2, peak_tflops=100)
-    assert list(table["seconds an epoch"]) == ["3.50 ± 1.41", "7.50 ± 1.41"]            # 2.5 and 4.5; 6.5 and 8.5
-    assert list(table["times BP"]) == [1.0, 2.14] and list(table["images a second"]) == [20, 9]
-    assert list(table["% of peak"]) == [20.0, 9.33]
+# Item by item
+
+def parameters_of(name: str) -> dict:
+    """The parameters that a notebook declares, with their values."""
+    found = [node for cell in cells(notebooks()[name]) if is_parameters(cell) for node in ast.parse(cell["source"]).body]
+    return {node.target.id: ast.literal_eval(node.value) for node in found}
 
 
-def test_costs_count_what_an_epoch_trains_on():
-    exp = pc.timing_grid("smoke", "vgg5", "S+F")[0]
-    row = pc.costs([exp]).iloc[0]
-    train = len(pc.load("digits").train.labels)
-    assert row.images == train // 32 * 32 and row.layers == row.steps == 5
-    assert row.operations == pc.flops(pc.vgg("vgg5", 10, 1 / 16), (32, 32, 1), "forward", 5)
+def test_every_notebook_is_an_item():
+    assert set(ITEMS) | set(NOTHING) == set(notebooks()) and not set(ITEMS) & set(NOTHING)
 
 
-def test_second_hand_numbers_are_marked():
-    rows = pc.published(["tiny_imagenet"], ["vgg15"])
-    assert list(rows["top1"]) == ["not published here", 55.31] and "second-hand" in rows["source"].iloc[1]
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("name", [*ITEMS, "table5"])
+def test_the_parameters_of_a_notebook_are_those_of_its_item(name, profile):
+    """What a notebook declares can be given, and its values are the defaults."""
+    declared = parameters_of(name)
+    del declared["profile"]
+    assert items(name, profile, **declared) == items(name, profile)
+    assert [p.name for p in plans(name, profile, **declared)] == [p.name for p in plans(name, profile)]
+
+
+@pytest.mark.parametrize("name", [*ITEMS, "table5"])
+def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
+    """The call in the notebook, read as code: no parameter that decides what is trained is left out."""
+    tree = ast.parse("\n".join(cell["source"] for cell in cells(notebooks()[name]) if cell["cell_type"] == "code"))
+    wanted = "plans" if name == "table5" else "items"
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == f"pc.paper.{wanted}"]
+    first = calls[0]
+    assert [ast.unparse(argument) for argument in first.args] == [repr(name), "profile"]
+    passed = {node.id for node in ast.walk(first) if isinstance(node, ast.Name)}
+    collected = {node.targets[0].id: node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
+    for bundle in passed & {"chosen", "settings"}:
+        passed |= {node.id for node in ast.walk(collected[bundle]) if isinstance(node, ast.Name)}
+    elsewhere = {"data_dir", "results_dir", "out_dir", "x_steps", "first_epoch", "peak_tflops", "storage"} | ({"seeds"} if name == "table5" else set())
+    assert set(parameters_of(name)) - elsewhere <= passed
+
+
+# The paper's own counts: five seeds on two data sets, and what each item says of itself
+
+@pytest.mark.parametrize("name, runs", [
+    ("table1", 2 * 5 * 3 * 7 * 2),                            # data sets, seeds, networks, algorithms, without and with Freezing
+    ("fig4", 2 * 5 * 3 * 13), ("fig2", 4), ("fig5", 2 * 4), ("fig6", 3 * 3), ("table2", 5 * 7 * 2),
+    ("table6", 5 * 4 * 3), ("verdicts", 2 * 5 * 3 * (13 + 4)),
+    ("fig7", 2 * 5 * 3 * ((1 + 2) + 6 * (1 + 2 * 2)))])       # BP has nothing to freeze
+def test_the_paper_asks_for_so_many_runs(name, runs):
+    assert len({exp.key for exp in items(name, "paper")}) == len(items(name, "paper")) == runs
+
+
+def test_the_thirteen_algorithms_of_the_paper():
+    assert set(THIRTEEN) == {"BP", "PC", "D", "S", "F", "D+F", "S+F", "PC-CN", "D-CN", "S-CN", "F-CN", "D+F-CN", "S+F-CN"}
+    assert {exp.algorithm for exp in items("fig4", "smoke")} == set(THIRTEEN)
+
+
+def test_parameters_choose():
+    found = items("table1", "smoke", algorithms=["BP"], models="vgg5", seeds=0, data_dir="x", results_dir="y", out_dir="z")
+    assert found == [Experiment(model="vgg5", algorithm="BP", batch_norm=norm, width=1 / 16, epochs=3, schedule_epochs=3, batch_size=32)
+                     for norm in (None, "freeze")]
+    assert {exp.patience for exp in items("fig2", "paper")} == {None} and {exp.patience for exp in items("fig2", "smoke")} == {10}
+    assert [plan.trials for plan in plans("table5", "smoke", trials=3)] == [3, 3] and plans("table1", "smoke") == []
+
+
+@pytest.mark.parametrize("wrong, said", [
+    (dict(notebook="tabel1"), "did you mean 'table1'"), (dict(profile="smok"), "did you mean 'smoke'"), (dict(modles="vgg5"), "did you mean 'models'"),
+    (dict(algorithms="S+G"), "unknown algorithms"), (dict(seeds=3.5), "seeds must be a list of int values"), (dict(notebook="fig2", batch_norm="bn"), "batch_norm"),
+    (dict(notebook="table5", profile="papr"), "did you mean 'paper'")])
+def test_what_is_not_allowed_is_one_sentence(wrong, said):
+    given = dict(notebook="table1", profile="smoke") | wrong
+    with pytest.raises(ValueError, match=said) as error:
+        (plans if given["notebook"] == "table5" else items)(**given)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("given", ["BP,PC", '["BP", "PC"]', "['BP','PC']", "BP, PC", ["BP", "PC"], ("BP", "PC")])
+def test_a_list_can_be_written_in_several_ways(given):
+    assert as_list("algorithms", given, [], THIRTEEN) == ["BP", "PC"]
+
+
+@pytest.mark.parametrize("value, numbers", [(3, [3]), ("3", [3]), (3.0, [3]), ("[0, 1]", [0, 1]), ([0, "1"], [0, 1])])
+def test_whole_numbers_are_read(value, numbers):
+    assert as_list("seeds", value, [], kind=int) == numbers
+
+
+@pytest.mark.parametrize("value", [3.5, "3.5", [0, 1.5], True, "one", float("nan"), float("inf"), [None], "[3.5]"])
+def test_other_numbers_are_refused(value):
+    with pytest.raises(ValueError, match="seeds must be a list of int values"):
+        as_list("seeds", value, [0], kind=int)
+
+
+def test_seconds_are_kept_apart_by_device():
+    assert store_of("table1", "results") == Path("results")
+    assert store_of("table6", "results").parent == Path("results") and store_of("table6", "results").name
+
+
+# Before anything is trained
+
+def test_an_out_dir_that_cannot_be_written_is_told_by_the_first_cell(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    names = {"__annotations__": {"out_dir": str}, "out_dir": str(tmp_path / "file" / "out")}
+    with pytest.raises(OSError, match="nothing can be written in out_dir") as error:
+        check_parameters(names, [])
+    assert "\n" not in str(error.value)
+    check_parameters(names | {"out_dir": str(tmp_path / "new" / "out")}, [])
+    assert list((tmp_path / "new" / "out").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0 and not Path("/proc/self").is_dir(), reason="needs a folder that refuses even root")
+def test_a_folder_that_is_there_and_refuses_is_told_too():
+    with pytest.raises(OSError, match="nothing can be written in out_dir"):
+        check_parameters({"__annotations__": {"out_dir": str}, "out_dir": "/proc/self"}, [])
+
+
+@pytest.mark.parametrize("path", sorted(notebooks().values()), ids=lambda path: path.stem)
+def test_every_notebook_checks_right_after_its_parameters(path):
+    code = [cell for cell in cells(path) if cell["cell_type"] == "code"]
+    at = next(i for i, cell in enumerate(code) if is_parameters(cell))
+    assert code[at + 1]["source"].startswith("pc.paper.check_parameters(globals(), before)")

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,6 @@ from pc_precision.runs.results import kept, read_store, results
 from pc_precision.runs.store import Store, read_run, same_result
 from pc_precision.runs.tables import incomplete, summarise
 
-ROOT = Path(__file__).resolve().parent.parent
 store_module = importlib.import_module("pc_precision.runs.results")
 SMALL = Experiment(model="mlp-4", limit=64, batch_size=32, epochs=2, augment=False)
 GRID = [replace(SMALL, algorithm=a, seed=s) for s in (0, 1) for a in ("PC", "BP", "S+F")]
@@ -53,7 +51,7 @@ def test_the_order_is_seeds_then_what_tells_most():
 
 
 def test_every_cell_has_a_seed_before_any_has_two():
-    exps = queue.in_order(pc.grid("paper"))
+    exps = queue.in_order(pc.paper.grid("paper"))
     cells = [(e.dataset, e.model, e.algorithm, e.batch_norm) for e in exps]
     first = len(set(cells))
     assert len(exps) == 5 * first and all(len(set(cells[i:i + first])) == first for i in range(0, len(cells), first))
@@ -260,50 +258,3 @@ def test_a_cell_that_lacks_a_seed_has_no_mean(full, tmp_path):
     assert summarise(kept([], tmp_path), of=GRID)["missing"].tolist() == [2, 2, 2]
 
 
-# A borrowed machine
-
-BARE = """
-import runpy, sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"IPython", "click", "tqdm", "papermill", "nbdev", "nbformat", "tensorflow_datasets", "PIL"}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-import importlib.util
-found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, package=None: None if name in ("IPython", "tensorflow_datasets") else found(name, package)
-sys.meta_path.insert(0, Absent())
-runpy.run_module("pc_precision", run_name="__main__", alter_sys=True)
-"""
-
-
-@pytest.mark.slow
-def test_the_queue_works_in_a_bare_copy(tmp_path):
-    copy = tmp_path / "copy"
-    for part in ("pc_precision", "nbs"):
-        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "index.ipynb"))
-    (copy / "COMMIT").write_text("0123abc dirty\n")
-    words = [sys.executable, "-c", BARE, "table1", "--time-limit", "10m", "--pack", str(tmp_path / "home.zip"),
-             "-p", "models", "vgg5", "-p", "algorithms", "BP", "-p", "seeds", "[3]", "-p", "epochs", "1", "-p", "limit", "64"]
-    environment = {k: v for k, v in ENVIRONMENT.items() if k != "PC_PRECISION_COMMIT"} | {"PYTHONPATH": str(copy)}
-    done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "the end: 2 done, 0 to do", done.stdout
-    assert Store(tmp_path / "home").merge([tmp_path / "home.zip"]) == (2, 0)
-    for path in (tmp_path / "home").glob("*.json"):
-        run = read_run(path)
-        assert (run["provenance"]["commit"], run["provenance"]["dirty"]) == ("0123abc", True)
-
-
-def test_the_command_refuses_in_one_sentence(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for words, said in ((["tabel1"], "did you mean 'table1'"), (["table1", "--time-limit", "5"], "a time limit is written as"),
-                        (["table1", "--pack", "a.rar"], "must end with"), (["table1", "-p", "modles", "vgg5"], "did you mean 'models'"),
-                        (["table1", "--profile", "papr"], "did you mean 'paper'")):
-        assert queue.main(words) == 1
-        assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_values_are_read_as_papermill_reads_them():
-    texts = ["3", "0.5", "True", "None", "[0, 1]", "vgg5", "vgg5,vgg7", "S+F", "1e-3"]
-    assert [queue.as_value(t) for t in texts] == [3, 0.5, True, None, [0, 1], "vgg5", "vgg5,vgg7", "S+F", 1e-3]

@@ -7,18 +7,22 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy import stats
 
 from pc_precision.data import load
 from pc_precision.experiment import ALGORITHMS, Experiment
-from pc_precision.runs.search import (Choice, LogUniform, Search, Steps, done, fail_silent, found_table, heartbeat, importances, in_state,
-                                 load_best, numbered_tpe, objective, one_trial, open_study, plan_search, read_best, read_trials,
-                                 search, space, space_table)
+from pc_precision.paper.figures import found_table, space_table
+from pc_precision.paper.items import plan_search, plans as plans_of
+from pc_precision.runs.search import (
+    Search, Spare, choice, done, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective,
+    open_study, read_best, read_trials, search, space, train_trial)
 
 module = importlib.import_module("pc_precision.runs.search")
 BASE = Experiment(model="mlp-8", algorithm="PC", epochs=2, schedule_epochs=2)
@@ -59,16 +63,17 @@ def test_an_algorithm_searches_what_it_uses(algorithm, names):
 
 def test_space_is_table_5():
     found = space(Experiment(algorithm="D+F-CN", model="vgg5"))
-    assert found == {"activation": Choice(("leaky_relu", "gelu", "hard_tanh", "relu")), "k": Choice((1.0, 1.5, 2.0)),
-                     "beta": Steps(0.15, 0.9, 0.15), "x_step": LogUniform(5e-3, 9e-1), "learning_rate": LogUniform(1e-5, 3e-2),
-                     "momentum": Steps(0.0, 1.0, 0.1), "weight_decay": LogUniform(1e-5, 1e-2), "T": Choice((5, 6, 7, 8))}
-    assert space(Experiment(algorithm="BP"))["learning_rate"] == LogUniform(1e-5, 3e-4)
+    one_of, number = CategoricalDistribution, FloatDistribution
+    assert found == {"activation": one_of(("leaky_relu", "gelu", "hard_tanh", "relu")), "k": one_of((1.0, 1.5, 2.0)),
+                     "beta": number(0.15, 0.9, step=0.15), "x_step": number(5e-3, 9e-1, log=True), "learning_rate": number(1e-5, 3e-2, log=True),
+                     "momentum": number(0.0, 1.0, step=0.1), "weight_decay": number(1e-5, 1e-2, log=True), "T": one_of((5, 6, 7, 8))}
+    assert space(Experiment(algorithm="BP"))["learning_rate"] == number(1e-5, 3e-4, log=True)
 
 
 @pytest.mark.parametrize("model, T", [("vgg5", (5, 6, 7, 8)), ("vgg7", (7, 9, 11, 13)), ("vgg10", (10, 12, 14, 16)),
                                       ("vgg15", (15, 17, 19, 21))])
 def test_steps_of_each_network_are_those_of_table_5(model, T):
-    assert space(Experiment(model=model))["T"].values == T
+    assert space(Experiment(model=model))["T"].choices == T
 
 
 def test_printed_table_has_the_papers_cells():
@@ -88,9 +93,9 @@ def test_printed_table_has_the_papers_cells():
 def test_published_configurations_lie_in_the_space(settings):
     for name, value in settings.items():
         dist = space(Experiment(algorithm="D+F", model="vgg5"))[name]
-        inside = value in dist.values if isinstance(dist, Choice) else dist.low <= value <= dist.high
+        inside = value in dist.choices if isinstance(dist, CategoricalDistribution) else dist.low <= value <= dist.high
         assert inside, name
-        if isinstance(dist, Steps):
+        if getattr(dist, "step", None):
             assert (value - dist.low) / dist.step == pytest.approx(round((value - dist.low) / dist.step))
 
 
@@ -100,7 +105,7 @@ def test_published_configurations_lie_in_the_space(settings):
 def draws():
     "400 random draws of everything."
     study, dists = optuna.create_study(direction="maximize", sampler=numbered_tpe(0, 1000)), space(Experiment(algorithm="D+F-CN"))
-    return pd.DataFrame([study.ask({n: d.distribution() for n, d in dists.items()}).params for _ in range(400)])
+    return pd.DataFrame([study.ask(dists).params for _ in range(400)])
 
 
 @pytest.mark.parametrize("name, low, high", [("x_step", 5e-3, 0.9), ("learning_rate", 1e-5, 3e-2), ("weight_decay", 1e-5, 1e-2)])
@@ -133,7 +138,7 @@ def test_every_draw_is_a_valid_experiment(algorithm, model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(4):
-            params = study.ask({n: d.distribution() for n, d in plan.space.items()}).params
+            params = study.ask(plan.space).params
             exp = plan.experiment(params)
             assert all(getattr(exp, name) == pytest.approx(value) for name, value in params.items())
 
@@ -150,9 +155,9 @@ def test_name_tells_what_and_its_end_decides():
 
 
 @pytest.mark.parametrize("wrong, said", [
-    (dict(trials=0), "trials must be"), (dict(trials=True), "trials must be"), (dict(space={"xstep": Choice((1,))}), "x_step"),
-    (dict(space={"k": Choice((1.0,))}), "unknown setting 'k'"), (dict(space={"x_step": LogUniform(0.0, 1.0)}), "x_step must be"),
-    (dict(space={"activation": Choice(("gelu", "rellu"))}), "relu")])
+    (dict(trials=0), "trials must be"), (dict(trials=True), "trials must be"), (dict(space={"xstep": choice([1])}), "x_step"),
+    (dict(space={"k": choice([1.0])}), "unknown setting 'k'"), (dict(space={"x_step": FloatDistribution(-1.0, 1.0)}), "x_step must be"),
+    (dict(space={"activation": choice(["gelu", "rellu"])}), "relu")])
 def test_a_wrong_plan_is_one_sentence(wrong, said):
     with pytest.raises(ValueError, match=said) as error:
         replace(PLAN, **wrong)
@@ -163,10 +168,36 @@ def test_profiles():
     exp = Experiment(model="vgg7")
     assert plan_search(exp, "paper").trials == 500 and plan_search(exp, "paper").space == space(exp)
     laptop = plan_search(exp, "laptop").space
-    assert laptop["T"].values == (7, 11) and laptop["activation"].values == ("gelu",)
+    assert laptop["T"].choices == (7, 11) and laptop["activation"].choices == ("gelu",)
     assert laptop.keys() == space(exp).keys() and plan_search(Experiment(algorithm="BP"), "laptop").space.keys() == ALL
     with pytest.raises(ValueError, match="did you mean 'smoke'"):
         plan_search(exp, "smok")
+
+
+# Names that older versions gave: a study that is half done must be found again
+
+@pytest.mark.parametrize("plan, name", [
+    (PLAN, "digits_mlp-8_PC_none_9826a6b1"), (Search(BASE), "digits_mlp-8_PC_none_8ca69620"),
+    (Search(BASE, space={"x_step": FloatDistribution(0.001, 0.5, log=True), "momentum": FloatDistribution(0.0, 0.9, step=0.3), "T": choice([2, 3])}),
+     "digits_mlp-8_PC_none_e5ee4bd5")])
+def test_names_of_studies_do_not_change(plan, name):
+    assert plan.name == name
+
+
+@pytest.mark.parametrize("name", ["cifar10_vgg5_PC_none_174ac7b7", "digits_vgg5_S+F_none_6db7ac6d"])
+def test_stored_searches_are_read_and_name_their_plan(name):
+    path = Path(__file__).parent.parent / "results" / "search" / f"{name}.json"
+    dataset, _, algorithm = name.split("_")[:3]
+    plans = [plan for profile in ("smoke", "laptop") for plan in plans_of("table5", profile, datasets=dataset, algorithms=algorithm)]
+    trials, found = read_trials(path.with_suffix(".csv")), read_best(path)
+    assert (trials.state == "COMPLETE").sum() == found["trials"]["finished"] == 40 and trials.value.max() == found["objective"]
+    assert load_best(path).key == found["key"] and name in [plan.name for plan in plans]
+
+
+def test_whole_numbers_between_bounds_are_searched(pretend, tmp_path):
+    plan = replace(PLAN, space={"T": IntDistribution(2, 4), "x_step": FloatDistribution(0.01, 0.5, log=True)}, trials=6)
+    frame = search(plan, tmp_path, progress=False)
+    assert set(frame["T"]) <= {2, 3, 4} and load_best(tmp_path / f"{plan.name}.json").T in (2, 3, 4)
 
 
 # Going on
@@ -262,7 +293,8 @@ def test_our_lock_is_not_the_journals(tmp_path):
 
 def test_a_trial_beyond_the_last_is_given_back(pretend, memory):
     memory.ask()                                                        # another worker's, running
-    one_trial(replace(PLAN, trials=1), memory, DIGITS)
+    plan = replace(PLAN, trials=1)
+    memory.optimize(lambda trial: train_trial(plan, memory, trial, DIGITS), n_trials=1, catch=(Spare,))
     assert [t.state.name for t in memory.trials] == ["RUNNING", "FAIL"] and not done(memory)
 
 
@@ -270,10 +302,10 @@ def test_a_silent_trial_has_failed_and_a_living_one_has_not(memory):
     dead, living = memory.ask(), memory.ask()
     with heartbeat(living, every=0.05):
         time.sleep(0.5)
-        fail_silent(memory, 0.4)
+        give_up_silent(memory, 0.4)
     assert [t.state.name for t in memory.trials] == ["FAIL", "RUNNING"]
     time.sleep(0.5)
-    fail_silent(memory, 0.4)
+    give_up_silent(memory, 0.4)
     assert [t.state.name for t in memory.trials] == ["FAIL", "FAIL"] and dead.number == 0
 
 
@@ -336,11 +368,25 @@ def test_a_broken_record_is_one_sentence(pretend, text, tmp_path):
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("cut", [lambda text: "".join(text.splitlines(True)[:4]), lambda text: text[:-5], lambda text: ""])
+def test_a_truncated_table_of_trials_is_one_sentence(pretend, cut, tmp_path):
+    search(PLAN, tmp_path, progress=False)
+    path = tmp_path / f"{PLAN.name}.csv"
+    path.write_text(cut(path.read_text()))
+    for read in (lambda: read_trials(path), lambda: search(PLAN, tmp_path, progress=False)):
+        with pytest.raises(ValueError, match="is cut short") as error:
+            read()
+        assert "\n" not in str(error.value)
+    path.unlink()
+    path.with_suffix(".json").unlink()
+    assert len(search(PLAN, tmp_path, progress=False)) == 8, "what the storage holds is not searched twice"
+
+
 # Training
 
 def test_a_diverged_run_is_worth_nothing_and_no_error(tmp_path):
     base = replace(BASE, algorithm="BP")
-    plan = Search(base, trials=2, space={"learning_rate": Choice((1e30,))})
+    plan = Search(base, trials=2, space={"learning_rate": choice([1e30])})
     frame = search(plan, tmp_path, progress=False)
     assert list(frame.value) == [0, 0] and set(frame.outcome) == {"diverged"} and set(frame.state) == {"COMPLETE"}
     best = read_best(tmp_path / f"{plan.name}.json")

@@ -123,7 +123,9 @@ def test_pages_show_no_directives_and_no_raw_markup():
 
 def test_every_public_name_has_an_entry():
     anchors = set().union(*(read(page).anchors for page in PAGES if page.startswith("reference/")))
-    assert sorted({f"pc_precision.{name}" for name in pc_precision.__all__} - anchors) == []
+    packages = (pc_precision, pc_precision.paper, pc_precision.runs)
+    names = {f"{package.__name__}.{name}" for package in packages for name in package.__all__}
+    assert sorted(names - {"pc_precision.paper", "pc_precision.runs"} - anchors) == []
 
 
 # In a browser: one page loads every other into a frame, at two widths and in both themes, and writes down what it sees

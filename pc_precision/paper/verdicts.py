@@ -14,8 +14,8 @@ from typing import Any, Callable, Iterable, NamedTuple
 
 import numpy as np
 
-from .figures import COLOURS, SETTINGS, page_figure
-from .items import depth, norm_of
+from .figures import depth, norm_of
+from .style import COLOURS, SETTINGS, page_figure
 from ..runs.tables import scores
 
 # %% ../../nbs/34_verdicts.ipynb #d7d85a90

@@ -22,18 +22,18 @@ import subprocess
 import time
 import warnings
 from dataclasses import asdict, dataclass
-from typing import Any, Callable, Iterable, Iterator
+from typing import Any, Callable, Iterable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..data import DatasetInfo, Split, load, normalise
+from ..data import DATASETS, DatasetInfo, Split, normalise
 from ..devices import devices_for, peak_memory, processor
-from ..energy import LOSSES
+from ..energy import LOSSES, Loss
 from ..experiment import Experiment, network, resolve
 from ..layers import Network, feedforward
-from ..training import Epoch, State, best_epoch, finished, train
+from ..training import Epoch, State, as_targets, best_epoch, data_of, finished, merit, train
 from .checkpoints import Checkpoints, Saved, copies, digest_of, from_safetensors, latest, record_json, shapes, to_arrays, to_safetensors
 from .store import COLUMNS, OUTCOMES, SCHEMA, SETTINGS, Store, same_result, write_whole
 
@@ -123,7 +123,7 @@ class Best:
 
     def see(self, exp: Experiment, state: State, records: list[Epoch]) -> None:
         "Take the last epoch if it is the best."
-        scores = [r.metrics[exp.select]["top1"] for r in records if not r.diverged]
+        scores = [merit(r.metrics[exp.select]) for r in records if not r.diverged]
         if scores and len(scores) == len(records) and best_epoch(scores) == len(scores) - 1:
             self.arrays = copies((state.params, state.stats))
 
@@ -303,30 +303,34 @@ def trained_info(path: pathlib.Path) -> DatasetInfo:
 
 
 def predict(net: Network, params: tuple, stats: tuple, images: Any, info: DatasetInfo, batch: int = 500) -> np.ndarray:
-    """Outputs (N, classes) of a trained network for images of one's own, (N, H, W, C) as `info` says.
+    """Outputs (N, classes) of a trained network for inputs of one's own, (N, ...) as `info` says.
 
-    images: bytes 0..255, or floats 0..1. Raises ValueError for another shape, type or range.
+    images: bytes 0..255, or floats: of a named set 0..1, of one's own as it was trained on. Raises ValueError for another shape,
+    type or range.
     """
     images = np.asarray(images)
     if images.ndim != 1 + len(info.image) or images.shape[1:] != tuple(info.image) or not len(images):
         raise ValueError(f"images must be (N, {', '.join(map(str, info.image))}) as {info.name} says, not {images.shape}")
     if images.dtype != np.uint8:
-        if not np.issubdtype(images.dtype, np.floating) or not (images.min() >= 0 and images.max() <= 1):
+        unit = info.name not in DATASETS or (images.min() >= 0 and images.max() <= 1)
+        if not np.issubdtype(images.dtype, np.floating) or not np.isfinite(images).all() or not unit:
             raise ValueError(f"images must be bytes (uint8, 0 to 255) or floats from 0 to 1, not {images.dtype} from {images.min()} to {images.max()}")
-        images = images * 255
     output = jax.jit(lambda x: feedforward(net, params, stats, x, train=False)[0][-1])
     dtype = jax.tree.leaves(params)[0].dtype
     parts = (images[i:i + batch] for i in range(0, len(images), batch))
     return np.concatenate([np.asarray(output(normalise(part, info.mean, info.std, dtype))) for part in parts])
 
 
-def metrics(net: Network, params: tuple, stats: tuple, split: Split, info: DatasetInfo, output: str = "squared_error") -> dict[str, float]:
-    "Mean loss, top-1 and top-5 accuracy (fractions) on images and labels of one's own; images as for `predict`."
+def metrics(net: Network, params: tuple, stats: tuple, split: Split, info: DatasetInfo,
+            output: str | Loss = "squared_error") -> dict[str, float]:
+    "Mean loss, top-1 and top-5 accuracy (fractions; none for float targets) on one's own inputs, as for `predict`, and labels."
     found, labels = predict(net, params, stats, split.images, info).astype(np.float32), np.asarray(split.labels)
-    loss = LOSSES[output].cost(jnp.asarray(found), jax.nn.one_hot(labels, info.classes)).mean()
+    loss = (output if isinstance(output, Loss) else LOSSES[output]).cost(jnp.asarray(found), as_targets(labels, info.classes, found.dtype))
+    if labels.ndim > 1:
+        return {"loss": float(loss.mean())}
     order = np.argsort(-found, axis=1, kind="stable")        # ties: the first class wins
     hit = order == labels[:, None]
-    return {"loss": float(loss), "top1": float(hit[:, 0].mean())} | ({"top5": float(hit[:, :5].any(1).mean())} if info.top5 else {})
+    return {"loss": float(loss.mean()), "top1": float(hit[:, 0].mean())} | ({"top5": float(hit[:, :5].any(1).mean())} if info.top5 else {})
 
 # %% ../../nbs/22_results.ipynb #5f68ecf2
 def loader(data_dir: Any) -> Callable[[Experiment], Any]:
@@ -337,7 +341,7 @@ def loader(data_dir: Any) -> Callable[[Experiment], Any]:
         name = (exp.dataset, exp.limit)
         if name not in kept:
             kept.clear()
-            kept[name] = load(exp.dataset, data_dir, limit=exp.limit)
+            kept[name] = data_of(exp, data_dir)
         return kept[name]
     return data
 

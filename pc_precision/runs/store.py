@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCHEMA', 'OUTCOMES', 'COLUMNS', 'Whole', 'Real', 'Row', 'SETTINGS', 'NAME', 'LONGEST', 'LARGEST', 'MOST', 'DAMAGE',
-           'Place', 'Run', 'Named', 'checksum', 'key_of', 'check_run', 'not_json', 'parse_run', 'read_run', 'run_text',
+           'Place', 'Run', 'Shown', 'checksum', 'key_of', 'check_run', 'not_json', 'parse_run', 'read_run', 'run_text',
            'same_result', 'key_in', 'file_name', 'write_whole', 'place', 'check_zip', 'zip_bytes', 'members',
            'incoming', 'Merged', 'Store']
 
@@ -59,7 +59,7 @@ class Run(msgspec.Struct):
     parameters: str | None = None
 
 
-class Named(msgspec.Struct):
+class Shown(msgspec.Struct):
     "Settings without which no table can show a run."
     dataset: str
     model: str
@@ -87,7 +87,7 @@ def key_of(settings: dict[str, Any]) -> str | None:
 def check_run(content: dict[str, Any], key: str) -> None:
     "Raise ValueError unless `content` is a run under this key."
     run = msgspec.convert(content, Run)
-    msgspec.convert(run.experiment, Named)
+    msgspec.convert(run.experiment, Shown)
     if run.key != key or key_of(run.experiment) not in (None, key):
         raise ValueError("its settings do not give its key")
     if len({row[:4] for row in run.rows}) < len(run.rows) or run.checksum not in (None, checksum(content)):

@@ -15,11 +15,16 @@ from .store import Store
 
 # %% ../../nbs/23_tables.ipynb #c426ec57
 def scores(frame: Any, metric: str = "top1") -> Any:
-    "One row a run: its settings, and `score`, the test `metric` in the selected epoch; missing for a diverged run."
+    """One row a run: its settings, and `score`, the test `metric` in the selected epoch; missing for a diverged run.
+
+    The epoch of the largest accuracy counts, or of the least loss where a run predicts numbers and has no accuracy.
+    """
     frame = frame.astype({name: object for name in ("key", "split", "select", "metric")})
     runs = frame.drop(columns=[name for name in COLUMNS if name in frame]).drop_duplicates("key").reset_index(drop=True)
     runs = runs.astype({name: object for name, kind in runs.dtypes.items() if kind == "category"})
-    chosen = frame[(frame["split"] == frame["select"]) & (frame["metric"] == "top1")]
+    chosen = frame[(frame["split"] == frame["select"]) & frame["metric"].isin(["top1", "loss"])]
+    chosen = chosen[(chosen["metric"] == "top1") | ~chosen["key"].isin(chosen.loc[chosen["metric"] == "top1", "key"])]
+    chosen = chosen.assign(value=chosen["value"].where(chosen["metric"] == "top1", -chosen["value"]))
     best = chosen.sort_values("epoch", kind="stable").dropna(subset="value").sort_values("value", ascending=False, kind="stable")
     epoch = best.drop_duplicates("key").set_index("key")["epoch"]          # of equal ones the first
     test = frame[(frame["split"] == "test") & (frame["metric"] == metric)].set_index(["key", "epoch"])["value"]

@@ -1,0 +1,148 @@
+"""Counts of arithmetic against XLA's own and against counts by hand; hours against the arithmetic of hours."""
+import math
+from dataclasses import asdict, replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import optax
+import pandas as pd
+import pytest
+
+import pc_precision as pc
+from pc_precision.data import DatasetInfo
+from pc_precision.energy import Output
+from pc_precision.experiment import Experiment, Recipe, resolve
+from pc_precision.layers import Module
+from pc_precision.learning import learn
+from pc_precision.paper.costs import (
+    cost_table, costs, counted_table, every_table, flops, hours_of, images_of, layer_flops, measured_tables, operations, parameter_count,
+    shown, sizes, timing_table)
+from pc_precision.paper.items import items
+from pc_precision.runs.queue import cost, epoch_seconds
+from pc_precision.training import Hyper, Plan, make_algorithm, report
+
+WIDE = pc.mlp([256] * 4, 256, activation="identity")          # products of 256x256 only, nothing else of weight
+IMAGE = (16, 16, 1)
+INFO = DatasetInfo("wide", 256, IMAGE, (0.0,), (1.0,), False, 0, "", False)
+
+
+def compiled_flops(rule: str, T: int, freeze: bool, batch: int = 64) -> float:
+    """XLA's count for one image of inference and learning phase as training runs them."""
+    x, y = jnp.ones((batch, *IMAGE)), jnp.ones((batch, 256))
+    params, stats = WIDE.init(jax.random.key(0), x)
+    inference = "sweep" if rule == "bp" else "cone" if freeze else "dense"
+    plan = Plan(WIDE, INFO, Recipe(rule=rule, inference=inference), freeze=freeze)
+    hyper = Hyper(jnp.ones((0 if rule == "bp" else T, 5)), 0.1, 0.0, 1.0, 1.0, 1.0)
+    none = optax.identity()
+
+    def batch_of(p, x, y, h):
+        learned = learn(make_algorithm(plan, h), none, WIDE, p, stats, none.init(p), x, Output(y, h.beta), len(h.covariance))
+        return learned.params, learned.stats, report(plan, learned, y)
+    return jax.jit(batch_of).lower(params, x, y, hyper).compile().cost_analysis()["flops"] / batch
+
+
+@pytest.mark.parametrize("T", [3, 5, 7])
+@pytest.mark.parametrize("rule", ["bp", "pc", "forward"])
+@pytest.mark.parametrize("freeze", [True, False])
+def test_flops_are_what_the_compiled_program_does(rule, T, freeze, monkeypatch):
+    monkeypatch.setattr(jax.lax, "scan", partial(jax.lax.scan, unroll=True))      # XLA counts the body of a loop once
+    counted = flops(WIDE, IMAGE, rule, T, dense=not freeze)
+    assert counted <= compiled_flops(rule, T, freeze) < 1.04 * counted      # biases, errors, energies: a few per cent
+
+
+def test_flops_of_a_chain_counted_by_hand():
+    net, F = pc.mlp([3, 5], 2), [2 * 4 * 3, 2 * 3 * 5, 2 * 5 * 2]           # 4 -> 3 -> 5 -> 2
+    assert layer_flops(net, (2, 2, 1)) == F == [24, 30, 20]
+    assert flops(net, (2, 2, 1), "bp") == 3 * 24 - 24 + 3 * 30 + 3 * 20
+    steps = 20 + (2 * 20 + 30) + (2 * 20 + 2 * 30)                          # fronts at layers 3, 2, 1
+    assert flops(net, (2, 2, 1), "forward", 3) == 74 + steps + 74
+    assert flops(net, (2, 2, 1), "pc", 3) == 74 + steps + (30 + 20) + 74          # a last change of the predictions
+
+
+def test_a_convolution_counts_every_output_pixel():
+    block = pc.Network((pc.Block(6, padding=0, pool=True),))
+    assert layer_flops(block, (6, 6, 2)) == [2 * 9 * 2 * 6 * 4 * 4]
+
+
+def test_parameter_count_with_batch_norm():
+    assert parameter_count(pc.Network((pc.Block(6, batch_norm="batch"), pc.Readout(3))), (4, 4, 2)) == (
+        9 * 2 * 6 + 6 + 2 * 6 + 4 * 4 * 6 * 3 + 3)
+
+
+def test_flops_refuse_what_they_cannot_count():
+    with pytest.raises(ValueError, match="did you mean 'forward'"):
+        flops(WIDE, IMAGE, "foward")
+    with pytest.raises(ValueError, match="T must be a whole number of at least 1, not 0"):
+        flops(WIDE, IMAGE, "pc", 0)
+    from flax import nnx
+    other = pc.Network((Module(lambda rngs: nnx.Conv(2, 3, (3, 3), rngs=rngs)),))
+    with pytest.raises(ValueError, match="layer 1: arithmetic is counted"):
+        flops(other, (8, 8, 2))
+
+
+def test_seconds_leave_out_the_first_epochs_and_average_within_a_repeat():
+    rows = [dict(dataset="d", model="m", algorithm=a, key=f"{a}{r}", metric="seconds", epoch=e, value=v + e + r)
+            for a, v in (("BP", 0.0), ("PC", 4.0)) for r in (0, 2) for e in (1, 2, 3)]
+    counts = pd.DataFrame([dict(key=f"{a}{r}", images=70, steps=3, operations=10**12) for a in ("BP", "PC") for r in (0, 2)])
+    table = timing_table(pd.DataFrame(rows), counts, first_epoch=2, peak_tflops=100)
+    assert list(table["seconds an epoch"]) == ["3.50 ± 1.41", "7.50 ± 1.41"]            # 2.5 and 4.5; 6.5 and 8.5
+    assert list(table["times BP"]) == [1.0, 2.14] and list(table["images a second"]) == [20, 9]
+    assert list(table["% of peak"]) == [20.0, 9.33]
+
+
+def test_costs_count_what_an_epoch_trains_on():
+    exp = items("table6", "smoke", models="vgg5", algorithms="S+F")[0]
+    row = costs([exp]).iloc[0]
+    train = len(pc.load("digits").train.labels)
+    assert row.images == train // 32 * 32 and row.layers == row.steps == 5
+    assert row.operations == flops(pc.vgg("vgg5", 10, 1 / 16), (32, 32, 1), "forward", 5)
+
+
+# What a table costs
+
+GRID = [Experiment(model="mlp-16", algorithm=a, epochs=20, limit=256, batch_size=32, augment=False, seed=s)
+        for a in ("S+F", "BP", "PC") for s in (0, 1)]
+
+
+def timed(exp: Experiment, seconds: float, epochs: int, device: str) -> dict:
+    """A run as a store holds it, as far as seconds go."""
+    return {"experiment": asdict(resolve(exp)), "rows": [[e] for e in range(1, epochs + 1)], "seconds": seconds, "provenance": {"device": device}}
+
+
+def test_measured_hours_are_those_of_the_arithmetic():
+    runs = [timed(GRID[0], 20.0, 4, "some GPU"), timed(GRID[2], 1.0, 1, "another")]
+    seconds = epoch_seconds(runs, "some GPU")
+    assert seconds == {cost(asdict(resolve(GRID[0]))): 5.0}
+    assert hours_of(GRID[:2], seconds) == pytest.approx(2 * 20 * 5 / 3600)       # two seeds of S+F
+    table = cost_table({"t": GRID}, lambda some: hours_of(some, seconds))
+    row = table.loc[("t", "mlp-16")]
+    assert row["S+F"] == pytest.approx(200 / 3600) and math.isnan(row["BP"]) and math.isnan(row["all"]) and row["runs"] == 6
+    assert list(shown(table)["BP"]) == ["not measured"] * 2
+    assert measured_tables({"t": GRID}, runs).keys() == {"some GPU", "another"}
+    assert measured_tables({"t": GRID[:2]}, runs).keys() == {"some GPU"}
+
+
+def test_counted_operations_by_hand():
+    exp = Experiment(dataset="cifar10", model="mlp-100", algorithm="BP", epochs=3, select="test")
+    first, second = 2 * 3072 * 100, 2 * 100 * 10             # a product forwards: a multiplication and an addition a weight
+    assert images_of(exp) == (390 * 128, 10_000), "50,000 images hold 390 full batches"
+    assert operations(exp) == 3 * (390 * 128 * (2 * first + 3 * second) + 10_000 * (first + second))
+    held = replace(exp, select="validation")
+    assert images_of(held) == (351 * 128, 15_000), "a tenth is held out and evaluated, too"
+    assert images_of(replace(held, limit=1000)) == (7 * 128, 15_000)
+    assert operations(replace(exp, dataset="mine")) is None
+    hours = counted_table({"t": [exp]}, 2.0).loc[("t", "all"), "all"]
+    assert hours == pytest.approx(operations(exp) / 2e12 / 3600)
+
+
+def test_the_sizes_are_those_of_the_data():
+    data = pc.load("digits")
+    assert sizes("digits") == tuple(len(split.labels) for split in (data.train, data.validation, data.test))
+
+
+def test_costs_cover_every_table_of_the_paper_once():
+    tables = every_table("paper")
+    table = cost_table({"table1": tables["table1"]}, lambda some: len(some))
+    assert table.loc[("table1", "all"), "runs"] == 420 == table.loc[("table1", "all")].drop(["runs", "all"]).sum()
+    assert set(tables) == {"fig2", "fig4", "fig5", "fig6", "fig7", "table1", "table2", "table6", "verdicts"}

@@ -33,7 +33,8 @@ viewcode_line_numbers = True
 # A reference that leads nowhere is a warning, and so an error; other libraries are not documented here.
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(jax|jaxlib|numpy|np|typing|pathlib|collections|flax|optax|pandas)\b.*"),
-                        (r"py:.*", r"pc_precision\.runs\.(queue\.Left|share\.Merged)"),     # not public
+                        # types in signatures that no page is about
+                        (r"py:class", r"(pc_precision\.[\w.]+\.)?(Dataset|DatasetInfo|Split|Recipe|Learned|Epoch|Plan|State|Order|Merged)"),
                         (r"py:.*", r"(Any|Callable|Iterable|Iterator|Sequence|Array|optional|ndarray)")]
 
 html_theme = "furo"

@@ -125,6 +125,10 @@ MUTANTS = [
     Mutant("contradictions merged", "runs/store.py", "first is not None and not same_result(first[1], run)", "False", "test_store.py two_results"),
     Mutant("second seeds before first ones", "runs/queue.py", "place(e.seed, seeds), place(e.dataset, datasets)",
            "place(e.dataset, datasets), place(e.seed, seeds)", "test_queue.py order"),
+    Mutant("one trial too many", "runs/search.py", "if len(earlier) >= plan.trials:", "if False:", "test_search.py beyond_the_last"),
+    Mutant("a cut table of trials read", "runs/search.py", ".sum() >= wanted", ".sum() >= 0", "test_search.py truncated"),
+    Mutant("a mean over different settings", "paper/figures.py", "    if mixed:\n", "    if False:\n", "test_figures.py no_common_mean"),
+    Mutant("3.5 seeds are 3", "paper/items.py", "whole(item) if kind is int else kind(item)", "kind(item)", "test_items.py other_numbers"),
     Mutant("a limit that never stops", "runs/queue.py", "return not self.room(exp)", "return False", "test_queue.py limit"),
     # learning
     Mutant("forward update predicts from the final activities", "learning.py", "Lesson(settled.initial, settled.displacements)",

@@ -23,7 +23,7 @@ from ..layers import Network, Whole
 from ..learning import RULES
 from .items import ITEMS, items
 from ..runs.queue import cost, epoch_seconds
-from ..training import training_split
+from ..training import data_of, training_split
 
 # %% ../../nbs/32_costs.ipynb #93953726
 def shapes(net: Network, image: tuple) -> tuple[tuple, list]:
@@ -88,7 +88,7 @@ def costs(experiments: Iterable[Experiment], data_dir: Any = None) -> Any:
     import pandas as pd
     rows = []
     for exp in experiments:
-        data = load(exp.dataset, data_dir, limit=exp.limit)
+        data = data_of(exp, data_dir)
         net, T = network(exp, data.info.classes), resolve(exp).T
         images = len(training_split(exp, data).labels) // exp.batch_size * exp.batch_size
         rows.append(dict(key=exp.key, images=images, layers=len(net), steps=T,

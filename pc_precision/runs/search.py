@@ -23,7 +23,7 @@ from typing import Any, Callable, Iterable, Iterator
 
 import numpy as np
 
-from ..data import Dataset, load
+from ..data import Dataset
 from ..experiment import Experiment, resolve, unused
 from ..checks import choose
 from .results import provenance, version
@@ -420,7 +420,7 @@ def work(plan: Search, study: Any, data_dir: Any, progress: bool) -> None:
     from optuna.study import MaxTrialsCallback
     from optuna.trial import TrialState
     from tqdm.auto import tqdm
-    data = load(plan.base.dataset, data_dir, limit=plan.base.limit)
+    data = data_of(plan.base, data_dir)
     enough = MaxTrialsCallback(plan.trials, (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING))
     with tqdm(total=plan.trials, unit="trial", desc=plan.name, disable=not progress) as bar:
         show = lambda *_: bar.update(len(done(study)) - bar.n)

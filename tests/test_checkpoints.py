@@ -309,8 +309,8 @@ def test_the_best_network_survives_a_kill_bit_for_bit(tmp_path):
     exp = replace(EXP, epochs=6, patience=None, learning_rate=0.02)
     whole, best = run(exp, DATA, best=(one := Best())), None
     for state, record in train(exp, DATA):
-        scores = [*(scores if record.number > 1 else []), record.metrics["validation"]["top1"]]
-        if int(np.argmax(scores)) == record.number - 1:
+        found = [*(found if record.number > 1 else []), record.metrics["validation"]["top1"]]
+        if int(np.argmax(found)) == record.number - 1:
             best = c.copies((state.params, state.stats))
     assert same(one.arrays, best), "of the first epoch with the best validation accuracy"
     kept, two = c.Checkpoints(tmp_path / exp.key, every=0), None

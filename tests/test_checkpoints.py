@@ -286,7 +286,7 @@ def test_a_disk_with_room_for_two_goes_on_keeping(copy, kept, monkeypatch):
     state = latest(copy).state
     one = sum(p.stat().st_size for p in (copy / "000002").rglob("*") if p.is_file())
     arrays = sum(leaf.nbytes for leaf in jax.tree.leaves(c.to_arrays(state)))
-    little_room(monkeypatch, copy, one + arrays + 64)
+    little_room(monkeypatch, copy, one + arrays + 4000)
     notes = lambda epoch: {"key": EXP.key, "sessions": [], "records": [c.record_json(kept[2][1]._replace(number=n + 1)) for n in range(epoch)]}
     for epoch in (3, 4, 5):
         c.save_checkpoint(copy, state._replace(epoch=state.epoch * 0 + epoch), notes(epoch))

@@ -219,7 +219,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path):
     assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_result_that_is_there_is_never_replaced(store, tmp_path):
+def test_a_result_that_is_there_is_never_replaced(tmp_path):
     path = tmp_path / "a.json"
     write_whole(path, "first", replace=False)
     write_whole(path, "second", replace=False)

@@ -58,7 +58,7 @@ def summarise(frame: Any, by: Iterable[str] = CELL, metric: str = "top1", of: It
     by, table = list(by), scores(frame, metric).assign(lacking=0)
     if of is not None:
         lacking = missing_frame(of, set(frame["key"])).query("lacking == 1").drop(columns="key")
-        table = pd.concat([part for part in (table, lacking) if len(part)] or [table], ignore_index=True)
+        table = pd.concat([part for part in (table, lacking) if len(part)] or [table], ignore_index=True).reindex(columns=table.columns)
     by += differing(table, by)
     version = [f"{v} {c}" for v, c in zip(table.get("version", table["key"]), table.get("commit", table["key"]))]
     stored = table["lacking"] == 0

@@ -141,8 +141,9 @@ def run_notebook(name: str, profile: str, parameters: tuple, store: str, out: st
     "Run the notebook NAME with papermill."
     with one_sentence():
         read = {"profile": profile} | read_parameters(name, parameters)
+        job = job_of(name, read, store, time_limit=time_limit)
         make_folder(Path(out).expanduser())                  # said now, not after hours of training
-        if trained_before(name, read, job_of(name, read, store, time_limit=time_limit), **engine):
+        if trained_before(name, read, job, **engine):
             return
         given = {"profile": profile, "results_dir": store, "out_dir": out}
         words = arguments(notebooks()[name], Path(out).expanduser(), given, parameters)

@@ -178,10 +178,12 @@ def test_status_estimates_from_runs_on_this_device(tmp_path):
     assert cli.hours([], seconds) == "0"
 
 
-def test_status_of_a_broken_file_is_one_sentence(tmp_path):
-    (tmp_path / "digits_0.json").write_text("{")
-    answer = call("status", "--results", str(tmp_path))
-    assert answer.exit_code == 1 and "is not a whole result file" in answer.output
+def test_status_warns_of_a_broken_result_and_counts_the_others(tmp_path):
+    (tmp_path / "digits_mlp-4_BP_none_s0_0123456789abcdef.json").write_text("{")
+    (tmp_path / "package.json").write_text("{}")
+    with pytest.warns(UserWarning, match="0123456789abcdef.json is not a whole result file"):
+        answer = call("status", "--results", str(tmp_path))
+    assert answer.exit_code == 0 and "0 runs" in answer.output
 
 
 def test_info_tells_versions_and_devices():
@@ -218,7 +220,7 @@ def test_training_runs_no_notebook_and_packs_what_it_made(papermills, fig9, tmp_
     words = ["train", "fig9", "--results", str(tmp_path / "store"), "--pack", str(tmp_path / "home.zip")]
     answer = call(*words)
     assert answer.exit_code == 0 and "the end: 1 done, 0 to do" in answer.output and papermills == []
-    assert pc.runs.merge_results([tmp_path / "home.zip"], tmp_path / "home") == (1, 0)
+    assert pc.runs.Store(tmp_path / "home").merge([tmp_path / "home.zip"]) == (1, 0)
 
 
 @pytest.mark.parametrize("words", [["run", "--time-limit", "1m"], ["train"]])

@@ -20,7 +20,7 @@ from pc_precision.runs import checkpoints, queue
 from pc_precision.data import load
 from pc_precision.experiment import Experiment
 from pc_precision.runs.results import as_settings, commit, read_store, results, run
-from pc_precision.runs.tables import to_frame
+from pc_precision.runs.results import to_frame
 from pc_precision.runs.store import SCHEMA, Store, parse_run, read_run, run_text, same_result, write_whole
 from pc_precision.runs.tables import scores, summarise
 

@@ -11,7 +11,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup table1 test docs check export readme mutants pins clean
+.PHONY: help setup table1 test proofs docs check export readme mutants pins clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,12 @@ table1: $(STAMP) ## Table 1 of the paper, at PROFILE smoke on a CPU, into OUT
 	$(BIN)/papermill nbs/table1.ipynb $(OUT)/table1.ipynb -p profile $(PROFILE) -p results_dir $(OUT)/results -p out_dir $(OUT) $(PARAMS)
 	@cat $(OUT)/table1.md
 
-test: $(STAMP) ## every test, each notebook in a fresh kernel
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## what everything must fulfil, minutes on two cores; `make proofs` runs the rest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not site" $(ARGS)
+
+proofs: $(STAMP) ## notebooks in fresh kernels, kills, races, clusters, the site, and a sample of the mutants
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or site" $(ARGS)
+	$(BIN)/python tests/mutants.py --only energy.py precision.py
 
 docs: $(VENV)/installed-$(EXTRAS),docs ## the site, from committed outputs, into _docs/ (open _docs/index.html)
 	$(BIN)/python docs/gather.py

@@ -20,6 +20,8 @@ from pc_precision.experiment import resolve
 from pc_precision.runs.queue import Limit, work
 from pc_precision.runs.store import Store, read_run, same_result
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 EXPS = [pc.Experiment(model="mlp-16", algorithm=a, limit=400, batch_size=16, epochs=20, schedule_epochs=20, patience=None, augment=False, seed=seed)
         for seed in (0, 1) for a in ("S+F", "BP", "PC")]

@@ -119,6 +119,7 @@ def test_a_result_is_found_by_its_key_under_any_name(full, tmp_path):
     assert Store(tmp_path).get(GRID[0])["key"] == GRID[0].key and Store(tmp_path).get(GRID[1]) is None
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_store_and_train_nothing_twice(tmp_path):
     log = tmp_path / "log"
     both = [start(tmp_path / "store", log, step) for step in ("1", "-1")]
@@ -127,6 +128,7 @@ def test_two_processes_share_a_store_and_train_nothing_twice(tmp_path):
     assert sorted(log.read_text().split()) == sorted(exp.key for exp in GRID)
 
 
+@pytest.mark.slow
 def test_kill_nine_loses_nothing_finished(tmp_path):
     store, log = tmp_path / "store", tmp_path / "log"
     process = start(store, log)

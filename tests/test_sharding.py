@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ["S+F, frozen, batch", "PC, scan", "PC, bn, ema", "BP, bn, batch, scan", "ePC, scan", "iPC"]
 

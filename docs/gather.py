@@ -168,6 +168,8 @@ def public_names() -> dict[str, list[tuple[str, str]]]:
 def entry(package: str, name: str) -> str:
     """The directive that documents one public name of a package."""
     value, lines = getattr(importlib.import_module(package), name), [f".. currentmodule:: {package}", ""]
+    if package != "pc_precision":                           # the source's way back names each by the package of its module's first name
+        lines += [".. raw:: html", "", f'   <span id="pc_precision.{name}"></span>', ""]
     if isinstance(value, type):
         fields = ", ".join(getattr(value, "_fields", ()))
         lines += [f".. autoclass:: {name}", "   :members:", "   :special-members: __call__"]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pc_precision.runs.store import Store
 from pc_precision.experiment import Experiment
 from pc_precision.paper.items import (
     ITEMS, NOTHING, PROFILES, THIRTEEN, as_list, check_parameters, grid, items, larger_scale, plans, store_of)
 from pc_precision.runs.queue import cells, is_parameters, notebooks
+from pc_precision.runs.results import as_settings
+from pc_precision.runs.store import Store
 
 
 def test_a_tuple_is_an_axis_and_equal_runs_stand_once():
@@ -26,8 +27,7 @@ def test_larger_scale_takes_what_is_stored_and_trains_nothing(tmp_path, capsys, 
     monkeypatch.setattr(module, "run", lambda *a: pytest.fail("it trained"))
     assert larger_scale("smoke", tmp_path, "table1").empty and "-p profile laptop" in capsys.readouterr().out
     exp = grid("laptop", models="vgg5", algorithms="PC", seeds=3)[0]
-    run = dict(schema=1, key=exp.key, experiment=dict(dataset="cifar10", model="vgg5", algorithm="PC", select="validation", seed=3), outcome="finished", seconds=1,
-               provenance=dict(device="x"), rows=[[1, "test", "top1", None, 0.5]])
+    run = dict(schema=1, key=exp.key, experiment=as_settings(exp), outcome="finished", seconds=1, provenance=dict(device="x"), rows=[[1, "test", "top1", None, 0.5]])
     Store(tmp_path).put(exp, run)
     assert list(larger_scale("smoke", tmp_path, "table1")["seed"]) == [3]
     assert "1 stored runs, 1 seed(s)" in capsys.readouterr().out

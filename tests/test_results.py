@@ -282,6 +282,7 @@ def test_every_epoch_reaches_tensorboard(tmp_path):
 INTERRUPTED = """
 import os, signal, sys
 import pc_precision as pc
+signal.signal(signal.SIGINT, signal.default_int_handler)     # a shell's background job starts with SIGINT ignored
 grid = [pc.Experiment(model="mlp-8-8", seed=s, epochs=2) for s in (0, 1)]
 def log(exp, record):
     if exp.seed == 1: os.kill(os.getpid(), signal.SIGINT)

@@ -92,13 +92,15 @@ class Ours:
         else:                                                # only to be compiled
             params = jax.jit(self.plan.net.init)(jax.random.key(0), np.zeros((1, 32, 32, 3), dtype))[0]
         self.state = State(params, ({},) * L, optax.adamw(0.0).init(params), jax.random.key(0), np.int32(0))
-        self.data, self.batch, self.dtype = jax.device_put(images(batch)), batch, dtype
+        self.data, self.batch, self.dtype, self.compiled = jax.device_put(images(batch)), batch, dtype, False
         self.orders = orders(batch)
 
     def step(self):
         self.orders.append(self.orders.pop(0))
-        self.lower()                                         # once; then as training does, what the compiler freed goes back
-        self.release()
+        if not self.compiled:                                # as training does, what the compiler freed goes back first
+            self.lower()
+            self.release()
+            self.compiled = True
         self.state, info = self.jit_step(self.plan, self.state, self.data, self.orders[0], self.hyper)
         return info
 

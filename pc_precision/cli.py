@@ -12,22 +12,20 @@ import ast
 import contextlib
 import re
 import shlex
-import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator
 
 import click
 
-from .checks import choose
+from .checks import choose, unwritable
 from .devices import processor
-from .experiment import Experiment, resolve
+from .experiment import Experiment
 from .paper.costs import operations
 from .paper.items import PROFILES, items, plans, store_of
 from .runs.checkpoints import under_way
 from .runs.cluster import Cluster, Order, search_on
 from .runs.queue import Job, cells, cost, epoch_seconds, is_parameters, notebooks, sentence, start, work
-from .runs.results import provenance
+from .runs.results import as_settings, provenance
 from .runs.store import Store
 
 # %% ../nbs/40_cli.ipynb #61a90c71
@@ -65,7 +63,7 @@ def job_of(name: str, parameters: dict[str, Any], store: str, **times: Any) -> J
 # %% ../nbs/40_cli.ipynb #10c6b381
 def hours(missing: Iterable[Experiment], seconds: dict[tuple, float]) -> str:
     "At most so many hours for `missing`; 'unknown' where nothing like it was measured."
-    known = [(exp.epochs, seconds.get(cost(asdict(resolve(exp))))) for exp in missing]
+    known = [(exp.epochs, seconds.get(cost(as_settings(exp)))) for exp in missing]
     total = sum(epochs * each for epochs, each in known if each is not None) / 3600
     unknown = sum(each is None for _, each in known)
     if unknown == len(known):
@@ -81,12 +79,8 @@ def interrupted(said: str) -> None:
 
 def make_folder(folder: Path) -> None:
     "Make a folder for what comes out; raises OSError with one sentence if nothing can be written in it."
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(error.errno, f"nothing can be written in {folder} ({error.strerror}): choose another folder with --out") from None
+    if error := unwritable(folder):
+        raise OSError(error.errno, f"nothing can be written in {folder} ({error.strerror}): choose another folder with --out")
 
 
 @contextlib.contextmanager

@@ -352,9 +352,9 @@ def limited(train: Split, limit: int | None) -> Split:
 
 # %% ../nbs/11_data.ipynb #7d68beaf
 def float_statistics(x: np.ndarray) -> tuple[tuple, tuple]:
-    "(mean, deviation) of floats (N, ..., C), per channel; a channel that never changes counts as having deviation 1."
+    "(mean, deviation) of floats (N, ..., C), per channel."
     x = np.asarray(x, np.float64).reshape(-1, x.shape[-1])
-    return tuple(x.mean(0).tolist()), tuple(float(s) or 1.0 for s in x.std(0))
+    return tuple(x.mean(0).tolist()), tuple(x.std(0).tolist())
 
 
 def dataset(name: str, train: tuple, test: tuple, validation: tuple | None = None, flip: bool = False, pad: int = 0) -> Dataset:

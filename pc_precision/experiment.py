@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SCHEDULES', 'NUDGING', 'INFERENCES', 'ALGORITHMS', 'OPTIMISERS', 'RELAXATION', 'DEFAULTS', 'OWN', 'DATA_DEFAULTS',
            'BATCH_NORM', 'SELECT', 'PRECISIONS', 'DTYPES', 'KINDS', 'MLP', 'Named', 'as_name', 'Recipe', 'defaults',
-           'Experiment', 'plain', 'check_named', 'check_names', 'is_number', 'check_numbers', 'unused', 'resolve',
-           'is_float', 'network', 'covariance']
+           'Experiment', 'plain', 'check_named', 'check_names', 'is_number', 'check_numbers', 'settings_key', 'unused',
+           'resolve', 'is_float', 'network', 'covariance']
 
 # %% ../nbs/13_experiment.ipynb #284cb3a9
 import hashlib
@@ -196,11 +196,7 @@ class Experiment:
     @property
     def key(self) -> str:
         "SHA-256 of the resolved settings, 16 hex digits: equal for equal runs, in every process."
-        settings = asdict(resolve(self))
-        for each in fields(self):                            # so that a field added later leaves old keys as they are
-            if each.name in unused(self) or settings[each.name] == each.default:
-                del settings[each.name]
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+        return settings_key({name: value for name, value in asdict(resolve(self)).items() if name not in unused(self)})
 
 # %% ../nbs/13_experiment.ipynb #21911d9f
 def plain(name: str, value: Any) -> Any:
@@ -286,6 +282,13 @@ def check_numbers(exp: Experiment) -> None:
             raise ValueError(f"{name} must be a number from 0 to {most}, not {value!r}")
 
 # %% ../nbs/13_experiment.ipynb #b4e3c132
+def settings_key(settings: dict[str, Any]) -> str:
+    "The key of resolved settings that matter, those at a default left out, so that a field added later leaves old keys as they are."
+    default = {each.name: each.default for each in fields(Experiment)}
+    told = {name: value for name, value in settings.items() if value != default[name]}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def unused(exp: Experiment) -> set[str]:
     "Names of the settings that do not matter for this experiment."
     a = exp.recipe

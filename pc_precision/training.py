@@ -150,11 +150,11 @@ def train_epoch(plan: Plan, state: State, data: tuple, hyper: Hyper) -> tuple[St
     order = jax.random.permutation(shuffle, len(data[1]))[:steps * plan.batch_size].reshape(steps, plan.batch_size)
     state, order = state._replace(key=key), divide(order, mesh_under(state.params), axis=1)
     size = max(n for n in range(1, DISPATCH + 1) if steps % n == 0)
+    numbers = lambda part: hyper._replace(beta=hyper.beta[part], learning_rate=hyper.learning_rate[part])
+    jit_steps.lower(plan, state, data, order[:size], numbers(slice(size))).compile()      # before the steps need memory of their own
+    release_memory()
     for part in (slice(i, i + size) for i in range(0, steps, size)):
-        numbers = hyper._replace(beta=hyper.beta[part], learning_rate=hyper.learning_rate[part])
-        jit_steps.lower(plan, state, data, order[part], numbers).compile()         # once; before the steps need memory of their own
-        release_memory()
-        state, info = jax.block_until_ready(jit_steps(plan, state, data, order[part], numbers))
+        state, info = jax.block_until_ready(jit_steps(plan, state, data, order[part], numbers(part)))
         infos.append(info)
     return state._replace(epoch=state.epoch + 1), jax.tree.map(lambda *parts: jnp.concatenate(parts).mean(0), *infos)
 

@@ -171,7 +171,7 @@ MUTANTS = [
     Mutant("statistics of training thrown away", "training.py", "stats=learned.stats,", "stats=state.stats,", "test_training.py"),
     Mutant("accuracy of the worst class", "training.py", "output.argmax(-1) == y.argmax(-1)", "output.argmin(-1) == y.argmax(-1)", "test_training.py"),
     Mutant("ties hit", "training.py", "rank = jnp.sum((output > own) | ((output == own) & earlier), -1)", "rank = jnp.sum(output > own, -1)", "test_training.py"),
-    Mutant("every dispatch is the first", "training.py", "jit_steps(plan, state, data, order[part], numbers))", "jit_steps(plan, state, data, order[:size], numbers))",
+    Mutant("every dispatch is the first", "training.py", "jit_steps(plan, state, data, order[part], numbers(part)))", "jit_steps(plan, state, data, order[:size], numbers(part)))",
            "test_training.py in_pieces"),
     Mutant("targets taken for labels", "training.py", "labels.astype(dtype) if jnp.issubdtype(labels.dtype, jnp.floating)", "labels.astype(dtype) if False",
            "test_training.py floats_of"),

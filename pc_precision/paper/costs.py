@@ -10,7 +10,7 @@ __all__ = ['NOT_MEASURED', 'shapes', 'parameter_count', 'layer_flops', 'relaxati
 # %% ../../nbs/32_costs.ipynb #4482d8c4
 import functools
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Callable, Iterable
 
 import jax
@@ -23,6 +23,7 @@ from ..layers import Network, Whole
 from ..learning import RULES
 from .items import ITEMS, items
 from ..runs.queue import cost, epoch_seconds
+from ..runs.results import as_settings
 from ..training import data_of, training_split
 
 # %% ../../nbs/32_costs.ipynb #93953726
@@ -150,7 +151,7 @@ NOT_MEASURED = "not measured"
 
 def hours_of(wanted: Iterable[Experiment], seconds: dict[tuple, float]) -> float:
     "Hours at most from measured seconds of an epoch by `queue.cost`; NaN if one of them was not measured."
-    return sum(exp.epochs * seconds.get(cost(asdict(resolve(exp))), math.nan) for exp in wanted) / 3600
+    return sum(exp.epochs * seconds.get(cost(as_settings(exp)), math.nan) for exp in wanted) / 3600
 
 
 def cost_table(wanted: dict[str, list[Experiment]], value: Callable[[list[Experiment]], float]) -> Any:
@@ -179,7 +180,7 @@ def every_table(profile: str) -> dict[str, list[Experiment]]:
 def measured_tables(wanted: dict[str, list[Experiment]], runs: Iterable[dict]) -> dict[str, Any]:
     "GPU hours at most by device, of the devices on which at least one of the wanted kinds of runs was measured."
     runs, found = list(runs), {}
-    kinds = {cost(asdict(resolve(exp))) for some in wanted.values() for exp in some}
+    kinds = {cost(as_settings(exp)) for some in wanted.values() for exp in some}
     for device in dict.fromkeys(run["provenance"]["device"] for run in runs):
         seconds = epoch_seconds(runs, device)
         if kinds & seconds.keys():

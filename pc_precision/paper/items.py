@@ -13,14 +13,13 @@ import difflib
 import itertools
 import pathlib
 import re
-import tempfile
 from dataclasses import fields, replace
 from typing import Any, Callable, Iterable
 
-from ..checks import choose
+from ..checks import choose, unwritable
 from ..devices import processor
 from ..experiment import ALGORITHMS, Experiment, unused
-from ..runs.results import kept
+from ..runs.results import distinct, kept
 from ..runs.search import Search, space, steps_of
 
 # %% ../../nbs/31_items.ipynb #088bd8e1
@@ -49,12 +48,8 @@ def check_parameters(names: dict, before: Iterable[str]) -> None:
 
 def check_folder(folder: Any) -> None:
     "Make a folder and a file in it, which is removed; OSError with one sentence if that cannot be done."
-    try:
-        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise OSError(f"nothing can be written in out_dir {str(folder)!r} ({error.strerror}): "
-                      "give another with -p out_dir") from None
+    if error := unwritable(folder):
+        raise OSError(f"nothing can be written in out_dir {str(folder)!r} ({error.strerror}): give another with -p out_dir")
 
 
 def whole(value: Any) -> int:
@@ -119,10 +114,7 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
                               **dict(more) | tuned(p, m, a, given))
                    for s in seeds for d in datasets for more in itertools.product(*axes)
                    for m in models for b in norms for a in algorithms)
-    first: dict[str, Experiment] = {}
-    for exp in experiments:
-        first.setdefault(exp.key, exp)
-    return list(first.values())
+    return distinct(experiments)
 
 # %% ../../nbs/31_items.ipynb #27e71c7f
 def figure_2(profile: str, dataset: str | None = None, models: Any = "vgg10", algorithms: Any = None, batch_norm: str = "none",

@@ -17,14 +17,14 @@ import signal
 import statistics
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 from .checkpoints import Checkpoints, checkpoints
-from ..experiment import Experiment, resolve
+from ..experiment import Experiment
 from ..devices import processor
-from .results import loader, run_missing
+from .results import as_settings, loader, run_missing
 from .store import OUTCOMES, Store, check_zip, read_run
 from ..training import Epoch
 
@@ -117,11 +117,11 @@ class Limit:
 
     def room(self, exp: Experiment) -> bool:
         "Whether another epoch of this experiment fits."
-        return not self.over() and self.left() >= self.expected.get(cost(asdict(resolve(exp))), 0.0)
+        return not self.over() and self.left() >= self.expected.get(cost(as_settings(exp)), 0.0)
 
     def __call__(self, exp: Experiment, seconds: float) -> bool:
         "Whether to stop after an epoch that took so long: the `stop` of `results.run`."
-        self.expected[cost(asdict(resolve(exp)))] = seconds
+        self.expected[cost(as_settings(exp))] = seconds
         return not self.room(exp)
 
 # %% ../../nbs/24_queue.ipynb #b5f1117b

@@ -6,8 +6,8 @@
 __all__ = ['PACKAGES', 'KEEP', 'ABOUT', 'root', 'git', 'commit', 'version', 'provenance', 'epoch_rows', 'parameters_digest',
            'add_session', 'as_settings', 'never', 'no_log', 'Best', 'begin', 'run', 'as_result', 'Progress',
            'keep_result', 'run_missing', 'lacks_network', 'agree', 'trained_bytes', 'load_trained', 'trained_info',
-           'predict', 'metrics', 'loader', 'distinct', 'results', 'train_missing', 'warn_networks', 'read_store',
-           'kept', 'every_one', 'about_run', 'rows_of', 'to_frame']
+           'own_images', 'jit_outputs', 'predict', 'metrics', 'loader', 'distinct', 'results', 'train_missing',
+           'warn_networks', 'read_store', 'kept', 'every_one', 'about_run', 'rows_of', 'to_frame']
 
 # %% ../../nbs/22_results.ipynb #c8678159
 import contextlib
@@ -22,6 +22,7 @@ import subprocess
 import time
 import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Callable, Iterable
 
 import jax
@@ -33,7 +34,7 @@ from ..devices import devices_for, peak_memory, processor
 from ..energy import LOSSES, Loss
 from ..experiment import Experiment, network, resolve
 from ..layers import Network, feedforward
-from ..training import Epoch, State, as_targets, best_epoch, data_of, finished, merit, train
+from ..training import Epoch, Plan, State, best_epoch, data_of, evaluate, finished, merit, train
 from .checkpoints import Checkpoints, Saved, copies, digest_of, from_safetensors, latest, record_json, shapes, to_arrays, to_safetensors
 from .store import COLUMNS, OUTCOMES, SCHEMA, SETTINGS, Store, same_result, write_whole
 
@@ -246,7 +247,7 @@ def run_missing(exp: Experiment, store: Any, data: Callable, progress: Progress,
             store.sweep(exp.key)
             checkpoints.sweep()
             best, loaded = Best() if keep else None, data(exp)
-            done = run(exp, loaded, progress, checkpoints, stop, *((best, each) if keep or each is not no_log else ()))
+            done = run(exp, loaded, progress, checkpoints, stop, best, each)
             outcome = done["outcome"]
             if outcome in OUTCOMES:
                 agree(there, done, store)
@@ -302,12 +303,8 @@ def trained_info(path: pathlib.Path) -> DatasetInfo:
         raise ValueError(f"{path} is not a trained network ({type(error).__name__})") from None
 
 
-def predict(net: Network, params: tuple, stats: tuple, images: Any, info: DatasetInfo, batch: int = 500) -> np.ndarray:
-    """Outputs (N, classes) of a trained network for inputs of one's own, (N, ...) as `info` says.
-
-    images: bytes 0..255, or floats: of a named set 0..1, of one's own as it was trained on. Raises ValueError for another shape,
-    type or range.
-    """
+def own_images(images: Any, info: DatasetInfo) -> np.ndarray:
+    "Inputs of one's own as an array; raises ValueError for a shape, type or range that `info` does not allow."
     images = np.asarray(images)
     if images.ndim != 1 + len(info.image) or images.shape[1:] != tuple(info.image) or not len(images):
         raise ValueError(f"images must be (N, {', '.join(map(str, info.image))}) as {info.name} says, not {images.shape}")
@@ -315,22 +312,31 @@ def predict(net: Network, params: tuple, stats: tuple, images: Any, info: Datase
         unit = info.name not in DATASETS or (images.min() >= 0 and images.max() <= 1)
         if not np.issubdtype(images.dtype, np.floating) or not np.isfinite(images).all() or not unit:
             raise ValueError(f"images must be bytes (uint8, 0 to 255) or floats from 0 to 1, not {images.dtype} from {images.min()} to {images.max()}")
-    output = jax.jit(lambda x: feedforward(net, params, stats, x, train=False)[0][-1])
-    dtype = jax.tree.leaves(params)[0].dtype
-    parts = (images[i:i + batch] for i in range(0, len(images), batch))
-    return np.concatenate([np.asarray(output(normalise(part, info.mean, info.std, dtype))) for part in parts])
+    return images
+
+
+@partial(jax.jit, static_argnames="net")
+def jit_outputs(net: Network, params: tuple, stats: tuple, x: jax.Array) -> jax.Array:
+    "Outputs (B, classes) for normalised inputs (B, ...), with running statistics."
+    return feedforward(net, params, stats, x, train=False)[0][-1]
+
+
+def predict(net: Network, params: tuple, stats: tuple, images: Any, info: DatasetInfo, batch: int = 500) -> np.ndarray:
+    """Outputs (N, classes) of a trained network for inputs of one's own, (N, ...) as `info` says.
+
+    images: bytes 0..255, or floats: of a named set 0..1, of one's own as it was trained on. Raises ValueError for another shape,
+    type or range.
+    """
+    images, dtype = own_images(images, info), jax.tree.leaves(params)[0].dtype
+    parts = (normalise(images[i:i + batch], info.mean, info.std, dtype) for i in range(0, len(images), batch))
+    return np.concatenate([np.asarray(jit_outputs(net, params, stats, part)) for part in parts])
 
 
 def metrics(net: Network, params: tuple, stats: tuple, split: Split, info: DatasetInfo,
             output: str | Loss = "squared_error") -> dict[str, float]:
     "Mean loss, top-1 and top-5 accuracy (fractions; none for float targets) on one's own inputs, as for `predict`, and labels."
-    found, labels = predict(net, params, stats, split.images, info).astype(np.float32), np.asarray(split.labels)
-    loss = (output if isinstance(output, Loss) else LOSSES[output]).cost(jnp.asarray(found), as_targets(labels, info.classes, found.dtype))
-    if labels.ndim > 1:
-        return {"loss": float(loss.mean())}
-    order = np.argsort(-found, axis=1, kind="stable")        # ties: the first class wins
-    hit = order == labels[:, None]
-    return {"loss": float(loss.mean()), "top1": float(hit[:, 0].mean())} | ({"top5": float(hit[:, :5].any(1).mean())} if info.top5 else {})
+    plan = Plan(net, info, loss=output if isinstance(output, Loss) else LOSSES[output], dtype=str(jax.tree.leaves(params)[0].dtype))
+    return evaluate(plan, params, stats, Split(own_images(split.images, info), np.asarray(split.labels)))
 
 # %% ../../nbs/22_results.ipynb #5f68ecf2
 def loader(data_dir: Any) -> Callable[[Experiment], Any]:

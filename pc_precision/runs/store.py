@@ -27,7 +27,8 @@ from typing import Annotated, Any, Iterable, Iterator, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from ..experiment import Experiment
+from ..checks import unwritable
+from ..experiment import Experiment, settings_key
 
 # %% ../../nbs/20_store.ipynb #8fc6b1fa
 SCHEMA = 2                                                  # 2: sessions, parameters, checksum.  Files of 1 are read as before
@@ -80,8 +81,7 @@ def key_of(settings: dict[str, Any]) -> str | None:
     "The key that stored settings give, as `Experiment.key`; None if one of them is of another version."
     if not settings.keys() <= SETTINGS.keys():
         return None
-    told = {name: value for name, value in ({"patience": None} | settings).items() if value != SETTINGS[name]}     # files leave None out
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return settings_key({"patience": None} | settings)       # files leave None out
 
 
 def check_run(content: dict[str, Any], key: str) -> None:
@@ -294,13 +294,9 @@ class Store:
 
     def check(self) -> None:
         "Raise OSError with one sentence unless files can be made in the store."
-        try:
-            (self.folder / ".locks").mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder / ".locks"):
-                pass
-        except OSError as error:
+        if error := unwritable(self.folder / ".locks"):
             raise OSError(error.errno, f"the store {self} cannot be written ({error.strerror}) and lacks results that are asked for: "
-                                       "make it writable or choose another folder, what it holds can still be read") from None
+                                       "make it writable or choose another folder, what it holds can still be read")
 
     # all runs
 

@@ -17,7 +17,7 @@ import pc_precision as pc
 from helpers_core import says
 from pc_precision.runs import cluster as c
 from pc_precision.experiment import resolve
-from pc_precision.runs.queue import Limit, work
+from pc_precision.runs.queue import Ended, Limit, work
 from pc_precision.runs.store import Store, read_run, same_result
 
 pytestmark = pytest.mark.slow
@@ -228,7 +228,7 @@ def test_what_is_stored_asks_for_no_cluster(alone_store, monkeypatch):
 def test_what_a_killed_process_left_of_a_stored_run_is_removed(alone_store):
     left = alone_store / ".checkpoints" / EXPS[0].key / ".partial-1-000019" / "state"
     left.mkdir(parents=True)
-    for engine in (c.Cluster(), work):
+    for engine in (c.Cluster(patience=0.0), work):
         left.mkdir(parents=True, exist_ok=True)
         with Store(alone_store).locked(EXPS[0].key):
             engine([EXPS[0]], alone_store)
@@ -277,64 +277,70 @@ def test_a_worker_keeps_to_its_share():
 
 
 def test_a_worker_that_would_compute_something_else_refuses(tmp_path):
-    for order, words in [(c.Order(tmp_path, gpus=1.0), "JAX on the node sees none"), (c.Order(tmp_path, version="0.0.1"), "the driver 0.0.1")]:
-        answer = c.train_here(EXPS[0], order)
-        assert answer.outcome == "failed" and words in answer.said and not list(tmp_path.glob("*.json"))
+    for order, words in [(c.Order(tmp_path, gpus=1.0), "JAX on the node sees none"), (c.Order(tmp_path, version="0.0.1"), "the sender 0.0.1")]:
+        with says(words, error=RuntimeError):
+            c.train_here(EXPS[0], order)
+        assert not list(tmp_path.glob("*.json"))
 
 
 def test_a_run_of_another_process_is_left_to_it(tmp_path):
     with Store(tmp_path).locked(EXPS[0].key):
-        assert c.train_here(EXPS[0], c.Order(tmp_path)).outcome == "elsewhere"
+        assert c.train_here(EXPS[0], c.Order(tmp_path)).ended.outcome == "elsewhere"
 
 
 class Ray:
-    """Ray as the driver sees it: each task is the list of its remaining answers."""
+    """Ray as the sender sees it: a task is its answer, or the error in its place; one ends a second, and cancelled ones at once."""
 
     def __init__(self):
         self.cancelled = []
-        self.exceptions = SimpleNamespace(TaskCancelledError=KeyError, RayTaskError=TypeError, RayError=OSError)
+        self.exceptions = SimpleNamespace(TaskCancelledError=KeyError, RayTaskError=Raised, RayError=OSError)
 
     def wait(self, tasks, timeout):
         return tasks[:1], tasks[1:]
 
     def get(self, task):
+        if task in self.cancelled:
+            raise KeyError
+        if isinstance(task.answer, Exception):
+            raise task.answer
         return task.answer
 
     def cancel(self, task):
         self.cancelled.append(task)
 
 
-def fake(answers: dict, patience: float) -> tuple[Ray, c.Driver]:
-    ray = Ray()
-    return ray, c.Driver(ray, lambda exp: SimpleHash(answers[exp].pop(0)), patience)
+class Raised(Exception):
+    """An error in a worker."""
+    cause = ValueError("no data\nand pages about it")
 
 
-class SimpleHash:
-    def __init__(self, outcome):
-        self.answer = c.Answer(outcome)
-
-
-def test_a_lock_that_nobody_holds_any_more_is_asked_for_again():
-    answers = {EXPS[0]: ["elsewhere", "elsewhere", "finished"], EXPS[1]: ["finished"]}
-    _, driver = fake(answers, patience=20.0)
-    driver.send(EXPS[:2])
-    found = []
-    end = time.monotonic() + 30
-    while (driver.tasks or driver.again) and time.monotonic() < end:
-        driver.again = {exp: (first, 0.0) for exp, (first, _) in driver.again.items()}       # time flies
-        found += [(exp, answer.outcome) for exp, answer in driver.answers()]
-    assert dict(found) == {EXPS[0]: "finished", EXPS[1]: "finished"} and len(found) == 2
-
-
-def test_a_lock_that_stays_is_believed():
-    _, driver = fake({EXPS[0]: ["elsewhere", "finished"]}, patience=0.0)
-    driver.send(EXPS[:1])
-    assert [answer.outcome for _, answer in driver.answers()] == ["elsewhere"] and not driver.again
+def test_every_end_of_a_task_is_one_sentence():
+    given = [c.Answer(Ended(EXPS[0], "finished")), Raised(), OSError("the node died")]
+    tasks = {SimpleTask(answer): exp for answer, exp in zip(given, EXPS)}
+    ends = [answer.ended for answer in c.answers(Ray(), tasks, Limit())]
+    assert [end.exp for end in ends] == EXPS[:3] and [end.outcome for end in ends] == ["finished", "failed", "failed"]
+    assert ends[1].said == "ValueError: no data" and ends[2].said == "its worker died each time (OSError: the node died)"
 
 
 def test_somebody_who_asks_stops_all_runs():
     limit = Limit()
     limit.asked = "SIGTERM"
-    ray, driver = fake({exp: ["interrupted"] for exp in EXPS}, 0.0)
-    ends = dict(c.listen(driver, EXPS, limit, c.News(EXPS, lambda exp: exp.epochs, lambda line: None)))
-    assert len(ray.cancelled) == len(EXPS) and {answer.outcome for answer in ends.values()} == {"interrupted"}
+    ray, tasks = Ray(), {SimpleTask(c.Answer(Ended(exp, "finished"))): exp for exp in EXPS}
+    ends = [answer.ended for answer in c.answers(ray, tasks, limit)]
+    assert ray.cancelled == list(tasks) and {end.outcome for end in ends} == {"interrupted"} and len(ends) == len(EXPS)
+
+
+class SimpleTask:
+    def __init__(self, answer):
+        self.answer = answer
+
+
+def test_what_is_left_is_told_by_the_work_that_is_done():
+    said = []
+    news = c.News(EXPS[:3], lambda exp: {"S+F": 6.0, "BP": 1.0, "PC": 3.0}[exp.algorithm], said.append)
+    news.began -= 30.0                                       # 30 s for 6 of 10 parts: 4 parts take 20 s
+    news(c.Answer(Ended(EXPS[0], "finished"), node="there"))
+    news(c.Answer(Ended(EXPS[1], "failed", "no data")))
+    news(c.Answer(Ended(EXPS[2], "stopped early")))
+    assert said[0].endswith("S+F seed 0: finished on there (1 of 3, about 20 s left)")
+    assert said[1].endswith("BP seed 0: failed: no data (2 of 3, about 15 s left)") and said[2].endswith("stopped early (3 of 3)")

@@ -155,6 +155,45 @@ def test_a_run_of_another_process_is_left_to_it(tmp_path, full):
     assert left.elsewhere == [GRID[5]] and left.done == []
 
 
+def scripted(outcomes):
+    """A way to train that ends each run as the next of its `outcomes` says."""
+    return lambda runs: (queue.Ended(exp, outcomes[exp].pop(0)) for exp in runs)
+
+
+@pytest.fixture
+def flying(monkeypatch):
+    """Seconds that the queue slept; nobody waits for them."""
+    slept = []
+    monkeypatch.setattr(queue.time, "monotonic", lambda: sum(slept))
+    monkeypatch.setattr(queue.time, "sleep", slept.append)
+    return slept
+
+
+def test_a_lock_that_nobody_holds_any_more_is_asked_for_again(tmp_path, flying):
+    outcomes = {GRID[0]: ["elsewhere", "elsewhere", "finished"], GRID[1]: ["finished"], GRID[2]: ["elsewhere", "elsewhere", "failed"]}
+    left = queue.work_through(GRID[:3], Store(tmp_path), queue.Limit(), scripted(outcomes), patience=20.0)
+    assert set(left.done) == {GRID[0], GRID[1]} and not left.elsewhere and not any(outcomes.values()) and flying == [4.0, 4.0]
+
+
+def test_a_lock_that_stays_is_believed(tmp_path, flying):
+    ends = {GRID[0]: ["elsewhere"] * 100, GRID[1]: ["elsewhere"] * 3 + ["finished"]}
+    left = queue.work_through(GRID[:2], Store(tmp_path), queue.Limit(), scripted(ends), patience=20.0)
+    assert left.elsewhere == GRID[:1] and left.done == GRID[1:2]
+    assert sum(flying) == 3 * 4.0 + 20.0, "the patience begins anew when something ends"
+    assert queue.work_through(GRID[:1], Store(tmp_path), queue.Limit(), scripted({GRID[0]: ["elsewhere"]})).elsewhere == GRID[:1]
+
+
+def test_checkpoints_that_a_dying_process_leaves_behind_are_removed(tmp_path, full, flying, monkeypatch):
+    store = Store(shutil.copytree(full, tmp_path / "store"))
+    folder = store.checkpoint_folder(GRID[0].key) / "000001"
+    folder.mkdir(parents=True)
+    with store.locked(GRID[0].key):                          # it wrote its result and is killed while it removes them
+        assert queue.work_through(GRID, store, queue.Limit(), scripted({}), patience=20.0) == ([], [], [], [], {})
+        assert folder.is_dir() and sum(flying) == 20.0
+    queue.work_through(GRID, store, queue.Limit(), scripted({}), patience=20.0)
+    assert not list(store.folder.glob(".checkpoints/*")) and sum(flying) == 20.0
+
+
 # Signals, in processes
 
 SIGNALLED = """

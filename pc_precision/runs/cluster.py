@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['data_of', 'the_package', 'listens', 'resolved', 'connected', 'Cluster', 'fitted', 'places', 'Order', 'Answer',
-           'check_node', 'train_here', 'environment', 'task_of', 'answer_of', 'Driver', 'News', 'work', 'listen',
+           'check_node', 'train_here', 'environment', 'task_of', 'answer_of', 'answers', 'News', 'train_there',
            'search_here', 'search_on']
 
 # %% ../../nbs/26_cluster.ipynb #b5835994
@@ -23,10 +23,9 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple
 import jax
 
 from ..experiment import Experiment
-from .queue import Left, Limit, asked_by_signal, attempt, in_order, is_begun, lacking, sentence, sort_out, tidy, title
+from .queue import Ended, Left, Limit, asked_by_signal, attempt, sentence, title, work_through
 from ..devices import use_compilation_cache
-from .results import (
-    Progress, loader, run_missing, version)
+from .results import Progress, loader, run_missing, version
 from .store import OUTCOMES, Store, run_text, write_whole
 from .search import Search, open_study, quiet, read_trials, save_record, search
 
@@ -100,7 +99,9 @@ class Cluster:
     def __call__(self, wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = None, limit: Limit | None = None,
                  say: Callable[[str], None] = print, every: float = 5.0) -> Left:
         "Train what `store` lacks of `wanted` on the cluster; as `queue.work`."
-        return work(self, wanted, Order(store, data_dir, every), limit or Limit(), say)
+        store, limit = Store(Store(store).folder.absolute()), limit or Limit()
+        order = Order(str(store), data_dir and str(Path(data_dir).absolute()), every, time.time() + limit.left())
+        return work_through(wanted, store, limit, functools.partial(train_there, self, order, limit, say), self.patience)
 
 
 def fitted(cluster: Cluster, nodes: list[dict]) -> Cluster:
@@ -132,9 +133,8 @@ class Order:
 
 
 class Answer(NamedTuple):
-    "What became of a run on a node: outcome, a sentence if it failed, the text of its result, the node."
-    outcome: str
-    said: str = ""
+    "How a run ended on a node: the text of its result, which the sender may lack, and the name of the node."
+    ended: Ended
     text: str = ""
     node: str = ""
 
@@ -142,7 +142,7 @@ class Answer(NamedTuple):
 def check_node(order: Order) -> None:
     "Raise RuntimeError if this node would compute something else than was asked for."
     if version("pc_precision") != order.version:
-        raise RuntimeError(f"a node has pc_precision {version('pc_precision')}, the driver {order.version}: install the same version")
+        raise RuntimeError(f"a node has pc_precision {version('pc_precision')}, the sender {order.version}: install the same version")
     if order.gpus and jax.default_backend() == "cpu":
         raise RuntimeError('a run was given a GPU, but JAX on the node sees none: pip install "pc_precision[cuda]" there')
     if order.gpus:
@@ -153,17 +153,14 @@ data_of = functools.lru_cache(1)(loader)                     # a worker that tra
 
 
 def train_here(exp: Experiment, order: Order) -> Answer:
-    "In a worker: train one run, unless its time is over or another process is at it."
-    limit, store, node = Limit(order.end - time.time()), Store(order.store), os.uname().nodename
-    if not limit.room(exp):
-        return Answer("to do", node=node)
-
-    def run() -> str | None:
-        check_node(order)
-        store.check()
-        return run_missing(exp, store, data_of(order.data_dir), Progress([], show=False), order.every, limit)
-    outcome, said = attempt(run, limit)
-    return Answer(outcome, said, run_text(store.get(exp)) if outcome in OUTCOMES else "", node)
+    "In a worker: train one run as the queue does."
+    check_node(order)
+    store = Store(order.store)
+    store.check()
+    with asked_by_signal(limit := Limit(order.end - time.time())):
+        train = lambda: run_missing(exp, store, data_of(order.data_dir), Progress([], show=False), order.every, limit)
+        outcome, said = attempt(train, limit) if limit.room(exp) else ("to do", "")
+    return Answer(Ended(exp, outcome, said), run_text(store.get(exp)) if outcome in OUTCOMES else "", os.uname().nodename)
 
 # %% ../../nbs/26_cluster.ipynb #c7667efe
 def environment(cluster: Cluster) -> dict[str, str]:
@@ -179,54 +176,26 @@ def task_of(ray: Any, function: Callable, cluster: Cluster) -> Any:
                                         retry_exceptions=False, runtime_env={"env_vars": environment(cluster)})
 
 
-def answer_of(ray: Any, task: Any) -> Answer:
+def answer_of(ray: Any, task: Any, exp: Experiment) -> Answer:
     "The answer of a task that has ended, whatever its end."
     try:
         return ray.get(task)
     except ray.exceptions.TaskCancelledError:
-        return Answer("interrupted")
+        return Answer(Ended(exp, "interrupted"))
     except ray.exceptions.RayTaskError as error:             # raised in the worker
-        return Answer("failed", f"{type(error.cause).__name__}: {sentence(error.cause)}")
+        return Answer(Ended(exp, "failed", f"{type(error.cause).__name__}: {sentence(error.cause)}"))
     except ray.exceptions.RayError as error:                 # the worker or its node died, and again at each retry
-        return Answer("failed", f"its worker died each time ({type(error).__name__}: {sentence(error)})")
+        return Answer(Ended(exp, "failed", f"its worker died each time ({type(error).__name__}: {sentence(error)})"))
 
-# %% ../../nbs/26_cluster.ipynb #e6b43554
-@dataclass
-class Driver:
-    "Runs that are out: `submit` sends one; `tasks` by Ray's reference; `again`: run -> (when it was first elsewhere, when to ask)."
-    ray: Any
-    submit: Callable[[Experiment], Any]
-    patience: float
-    tasks: dict = field(default_factory=dict)
-    again: dict = field(default_factory=dict)
 
-    def send(self, wanted: Iterable[Experiment]) -> None:
-        "Send runs."
-        self.tasks |= {self.submit(exp): exp for exp in wanted}
-
-    def resend(self, now: float) -> None:
-        "Ask again for what was elsewhere."
-        due = [exp for exp, (_, when) in self.again.items() if when <= now and exp not in self.tasks.values()]
-        self.send(due)
-
-    def cancel(self) -> None:
-        "Stop everything; the checkpoints stay."
-        self.again.clear()
-        for task in self.tasks:
-            self.ray.cancel(task)
-
-    def answers(self) -> Iterator[tuple[Experiment, Answer]]:
-        "What has ended within a second."
-        self.resend(time.monotonic())
-        ended = self.ray.wait(list(self.tasks), timeout=1.0)[0] if self.tasks else time.sleep(1.0) or []
-        for task in ended:
-            exp, answer, now = self.tasks.pop(task), answer_of(self.ray, task), time.monotonic()
-            first = self.again.get(exp, (now, now))[0]
-            if answer.outcome == "elsewhere" and now < first + self.patience:
-                self.again[exp] = first, now + min(5.0, self.patience / 5)
-            else:
-                self.again.pop(exp, None)
-                yield exp, answer
+def answers(ray: Any, tasks: dict, limit: Limit) -> Iterator[Answer]:
+    "The answer of each task (task -> run) as it ends. When somebody asks `limit` to stop, all are cancelled."
+    waiting, cancelled = list(tasks), False
+    while waiting:
+        if limit.asked and not cancelled:
+            cancelled = [ray.cancel(task) for task in waiting] or True
+        over, waiting = ray.wait(waiting, timeout=1.0)
+        yield from (answer_of(ray, task, tasks[task]) for task in over)
 
 # %% ../../nbs/26_cluster.ipynb #85299666
 class News:
@@ -244,52 +213,28 @@ class News:
         seconds = (time.monotonic() - self.began) / self.done * self.open if self.done else math.inf
         return "" if math.isinf(seconds) else f", about {seconds / 60:.0f} minutes left" if seconds > 90 else f", about {seconds:.0f} s left"
 
-    def __call__(self, exp: Experiment, answer: Answer) -> None:
+    def __call__(self, answer: Answer) -> None:
+        exp, outcome, said = answer.ended
         self.ended += 1
         self.open -= self.weights[exp]
-        self.done += self.weights[exp] * (answer.outcome in OUTCOMES)
+        self.done += self.weights[exp] * (outcome in OUTCOMES)
         where = f" on {answer.node}" if answer.node else ""
-        self.say(f"{title(exp)}: {answer.outcome}{where}{': ' + answer.said if answer.said else ''} "
+        self.say(f"{title(exp)}: {outcome}{where}{': ' + said if said else ''} "
                  f"({self.ended} of {self.total}{self.left() if self.ended < self.total else ''})")
 
 # %% ../../nbs/26_cluster.ipynb #f59f056a
-def work(cluster: Cluster, wanted: Iterable[Experiment], order: Order, limit: Limit, say: Callable[[str], None] = print) -> Left:
-    "Train what the store of `order` lacks of `wanted` on the nodes of a cluster, within `limit`; what was left."
-    store = Store(Store(order.store).folder.absolute())
-    missing, failed = lacking(wanted := list(wanted), store)
-    tidy(set(wanted) - {*missing, *failed}, store)
-    missing = in_order(missing, [exp.key for exp in missing if is_begun(exp, store)])
-    outcomes: dict[Experiment, str] = {}
-    if missing:
-        store.check()
-        with connected(cluster.address) as ray, asked_by_signal(limit):
-            cluster = fitted(cluster, ray.nodes())
-            data = order.data_dir and str(Path(order.data_dir).absolute())
-            order = replace(order, store=str(store), data_dir=data, end=time.time() + limit.left(), gpus=cluster.gpus)
-            task = task_of(ray, train_here, cluster)
-            driver = Driver(ray, lambda exp: task.remote(exp, order), cluster.patience)
-            say(f"{len(missing)} runs, {places(cluster, ray.nodes())} at once")
-            for exp, answer in listen(driver, missing, limit, News(missing, cluster.weigh, say)):
-                outcomes[exp] = answer.outcome
-                failed |= {exp: answer.said} if answer.said else {}
-                if answer.text and store.get(exp) is None:              # no shared file system
-                    write_whole(store.path(exp), answer.text, replace=False)
-    return sort_out(outcomes, failed, store)
-
-
-def listen(driver: Driver, wanted: list[Experiment], limit: Limit, news: News) -> Iterator[tuple[Experiment, Answer]]:
-    "Send all runs; each with its answer as it ends. When somebody asks `limit` to stop, all are cancelled."
-    driver.send(wanted)
-    left, stopped = set(wanted), False
-    while driver.tasks or driver.again:
-        if limit.asked and not stopped:
-            driver.cancel()
-            stopped = True
-        for exp, answer in driver.answers():
-            left.discard(exp)
-            news(exp, answer)
-            yield exp, answer
-    yield from ((exp, Answer("to do")) for exp in left)      # cancelled while they waited for a lock
+def train_there(cluster: Cluster, order: Order, limit: Limit, say: Callable[[str], None], runs: list[Experiment]) -> Iterator[Ended]:
+    "Train runs on the nodes of a cluster, each in a task of its own; how each ended."
+    store, news = Store(order.store), News(runs, cluster.weigh, say)
+    with connected(cluster.address) as ray:
+        cluster = fitted(cluster, ray.nodes())
+        task = task_of(ray, train_here, cluster)
+        say(f"{len(runs)} runs, {places(cluster, ray.nodes())} at once")
+        for answer in answers(ray, {task.remote(exp, replace(order, gpus=cluster.gpus)): exp for exp in runs}, limit):
+            news(answer)
+            if answer.text and store.get(answer.ended.exp) is None:     # no shared file system
+                write_whole(store.path(answer.ended.exp), answer.text, replace=False)
+            yield answer.ended
 
 # %% ../../nbs/26_cluster.ipynb #8e7faea0
 def search_here(plan: Search, order: Order, storage: str) -> int:
@@ -310,7 +255,7 @@ def search_on(cluster: Cluster, plan: Search, order: Order, storage: Any = None,
         data = order.data_dir and str(Path(order.data_dir).absolute())
         order, task = replace(order, store=str(folder), data_dir=data, gpus=cluster.gpus), task_of(ray, search_here, cluster)
         tasks = [task.remote(plan, order, storage) for _ in range(workers or places(cluster, ray.nodes()))]
-        failed = [answer.said for answer in [answer_of(ray, each) for each in tasks] if isinstance(answer, Answer)]
+        failed = [answer.ended.said for answer in [answer_of(ray, each, plan.base) for each in tasks] if isinstance(answer, Answer)]
     if len(failed) == len(tasks):
         raise ValueError(f"no worker could search: {failed[0]}")
     with quiet():

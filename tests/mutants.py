@@ -224,6 +224,7 @@ def copy(folder: Path) -> None:
     """The library and its tests, without anything else of the checkout."""
     for name in ("pc_precision", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "nbs").symlink_to(ROOT / "nbs")                # tests of what notebooks train read them
     # the submodules are under test; what the package re-exports would import all of them every time
     (folder / "pc_precision/__init__.py").write_text("")
     (folder / "conftest.py").write_text(

@@ -180,6 +180,21 @@ def test_a_time_limit_and_a_node_without_what_a_run_needs(nodes, tmp_path):
 
 
 @pytest.mark.slow
+def test_asked_to_stop_each_worker_ends_its_epoch_and_keeps_it(nodes, tmp_path):
+    endless, limit = [replace(exp, epochs=10 ** 6) for exp in EXPS[:2]], Limit()
+
+    def ask() -> None:
+        wait_for(lambda: all((tmp_path / ".locks" / f"{exp.key}.lock").exists() for exp in endless))
+        limit.asked = "a test"
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    left = c.Cluster(address=nodes.address)(endless, tmp_path, limit=limit, say=lambda line: None, every=1e9)
+    asking.join()
+    assert set(left.under_way) == set(endless) and not left.to_do and not left.failed, "no checkpoint was due but the last"
+
+
+@pytest.mark.slow
 def test_workers_share_a_search(nodes, tmp_path):
     plan = pc.Search(replace(EXPS[0], epochs=1), trials=4, startup=2)
     trials = c.search_on(c.Cluster(address=nodes.address), plan, c.Order(tmp_path))

@@ -1,4 +1,5 @@
 "A run that is killed goes on from its last kept epoch, and ends bit for bit as if nothing had happened."
+import errno
 import importlib
 import json
 import os
@@ -59,6 +60,17 @@ def copy(kept, tmp_path):
     return Path(shutil.copytree(kept[0], tmp_path / EXP.key))
 
 
+def there(folder) -> list:
+    "All that lies in a folder, by name without the ending of checkpoints."
+    return sorted(path.name.removesuffix(".safetensors") for path in folder.iterdir())
+
+
+def rewrite(path, arrays=None, **changes):
+    "Another checkpoint in the place of one, with a right digest: other arrays, or some of its notes changed."
+    old, notes = c.read_parts(path)
+    path.write_bytes(c.sealed(old if arrays is None else arrays, {"notes": json.dumps(notes | changes)}))
+
+
 def latest(folder):
     return c.latest(folder, EXP.key, c.shapes(EXP, DATA.info))
 
@@ -86,9 +98,9 @@ def test_running_statistics_and_all_dtypes_come_back(tmp_path):
 def test_two_are_kept_and_nothing_else(copy, kept):
     state = latest(copy).state
     c.save_checkpoint(copy, state._replace(epoch=state.epoch + 5), {"key": EXP.key, "sessions": [], "records": []})
-    assert sorted(p.name for p in copy.iterdir()) == ["000002", "000007"]
+    assert there(copy) == ["000002", "000007"]
     c.save_checkpoint(copy, state._replace(epoch=state.epoch + 1), {"key": EXP.key, "sessions": [], "records": []})
-    assert sorted(p.name for p in copy.iterdir()) == ["000002", "000003"], "what claims to be later could not be read"
+    assert there(copy) == ["000002", "000003"], "what claims to be later could not be read"
 
 
 # Resuming
@@ -147,7 +159,7 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
         process = begin("killed")
         if kills < 20:
             if kills % 4:                                    # while it trains, saves and evaluates
-                last = max((int(p.name) for p in (tmp_path / "killed").glob(".checkpoints/*/[0-9]*")), default=0)
+                last = max((int(p.stem) for p in (tmp_path / "killed").glob(".checkpoints/*/[0-9]*")), default=0)
                 until = last + rng.randint(1, 4)
                 while int(process.stdout.readline()) < until:
                     pass
@@ -175,24 +187,34 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
 
 # Damage
 
-def damages(folder: Path):
-    "(what, function) of every way to damage the newest checkpoint."
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = path.relative_to(folder).as_posix()
-        if path.stat().st_size:
-            yield f"bit of {name}", lambda p=path: p.write_bytes(bytes([p.read_bytes()[0] ^ 1]) + p.read_bytes()[1:])
-            yield f"half of {name}", lambda p=path: p.write_bytes(p.read_bytes()[:p.stat().st_size // 2])
-        yield f"without {name}", lambda p=path: p.unlink()
-    yield "another file", lambda: (folder / "state" / "more").write_text("x")
-    yield "no files", lambda: shutil.rmtree(folder) or folder.mkdir()
+def damages(path: Path):
+    "(what, function) of many ways to damage the newest checkpoint."
+    content, rng = path.read_bytes(), random.Random(0)
+    header = 8 + int.from_bytes(content[:8], "little")
+    bits = [*range(0, 12), *rng.sample(range(12, header), 12), *rng.sample(range(header, len(content)), 12), len(content) - 1]
+    for at in bits:
+        yield f"a bit of byte {at}", lambda at=at: path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1:])
+    for size in (0, 4, header // 2, header, len(content) // 2, len(content) - 1):
+        yield f"{size} bytes", lambda size=size: path.write_bytes(content[:size])
+    yield "a byte more", lambda: path.write_bytes(content + b"x")
+    yield "a file of text", lambda: path.write_text("{}")
+    yield "a folder", lambda: path.unlink() or path.mkdir()
+    arrays, _ = c.read_parts(path)
+    yield "an array less", lambda: rewrite(path, dict(list(arrays.items())[1:]))
+    yield "another array", lambda: rewrite(path, arrays | {"more": np.zeros(3)})
+    yield "another shape", lambda: rewrite(path, {name: array.reshape(array.shape + (1,)) for name, array in arrays.items()})
+    yield "another type", lambda: rewrite(path, {name: array.astype(np.float64) for name, array in arrays.items()})
+    for name, value in dict(epoch=3, key="0" * 16, records=[], sessions=[1]).items():
+        yield f"another {name}", lambda name=name, value=value: rewrite(path, **{name: value})
 
 
 def test_whatever_is_damaged_the_one_before_is_taken(kept, tmp_path):
-    count = len(list(damages(kept[0] / "000002")))
-    assert count > 20
+    newest = "000002.safetensors"
+    count = len(list(damages(kept[0] / newest)))
+    assert count > 50
     for i in range(count):
         folder = Path(shutil.copytree(kept[0], tmp_path / f"{i}"))
-        what, damage = list(damages(folder / "000002"))[i]
+        what, damage = list(damages(folder / newest))[i]
         damage()
         with pytest.warns(UserWarning, match="the run goes on from epoch 1") as said:
             saved = latest(folder)
@@ -201,38 +223,35 @@ def test_whatever_is_damaged_the_one_before_is_taken(kept, tmp_path):
 
 
 def test_without_a_whole_one_the_run_starts_anew_and_ends_the_same(copy):
-    for path in copy.glob("*/run.json"):
+    for path in copy.glob("*.safetensors"):
         path.write_text("{")
     with pytest.warns(UserWarning) as said:
         done = run(EXP, DATA, checkpoints=c.Checkpoints(copy, every=0), stop=stop_at(1))
     assert [str(w.message).rsplit("from ", 1)[1] for w in said] == ["epoch 1", "the beginning"]
-    assert done["outcome"] == "interrupted" and [p.name for p in c.checkpoints(copy)] == ["000001"]
+    assert done["outcome"] == "interrupted" and there(copy) == ["000001"]
     assert latest(copy).records[0].number == 1
 
 
 def test_a_checkpoint_of_another_run_or_network_is_not_taken(copy):
     other = c.shapes(replace(EXP, model="mlp-7-6"), DATA.info)
     with pytest.raises(ValueError, match="is of another network or version"):
-        c.read_checkpoint(copy / "000002", EXP.key, other)
+        c.read_checkpoint(copy / "000002.safetensors", EXP.key, other)
     with pytest.raises(ValueError, match="is of another run"):
-        c.read_checkpoint(copy / "000002", "0" * 16, c.shapes(EXP, DATA.info))
+        c.read_checkpoint(copy / "000002.safetensors", "0" * 16, c.shapes(EXP, DATA.info))
 
 
 def test_a_newer_checkpoint_is_neither_read_nor_replaced(copy, kept):
-    newest = copy / "000002"
-    notes = json.loads((newest / "run.json").read_text())
-    (newest / "run.json").write_text(json.dumps(notes | {"schema": c.SCHEMA + 1}))
-    (newest / "manifest.json").write_text(json.dumps(c.digests(newest)))
-    with pytest.raises(ValueError, match="was written by a newer pc_precision .* update, or remove that folder"):
+    rewrite(copy / "000002.safetensors", schema=c.SCHEMA + 1)
+    with pytest.raises(ValueError, match="was written by a newer pc_precision .* update, or remove that file"):
         run(EXP, DATA, checkpoints=c.Checkpoints(copy, every=0))
-    assert sorted(p.name for p in copy.iterdir()) == ["000001", "000002"]
+    assert there(copy) == ["000001", "000002"]
 
 
 def test_what_a_killed_process_left_half_is_swept(copy):
-    (copy / ".partial-abc" / "state").mkdir(parents=True)
+    (copy / ".partial-000003-abc.tmp").write_bytes(b"half")
     assert latest(copy).records[-1].number == 2
     c.Checkpoints(copy).sweep()
-    assert sorted(p.name for p in copy.iterdir()) == ["000001", "000002"]
+    assert there(copy) == ["000001", "000002"]
 
 
 # When
@@ -269,38 +288,41 @@ def test_runs_under_way_are_seen_from_outside(copy, tmp_path):
     shutil.copytree(copy, store / ".checkpoints" / EXP.key)
     [notes] = c.under_way(store)
     assert (notes["key"], notes["epoch"]) == (EXP.key, 2)
-    (store / ".checkpoints" / EXP.key / "000002" / "manifest.json").unlink()
+    (store / ".checkpoints" / EXP.key / "000002.safetensors").write_bytes(b"x")
     assert [notes["epoch"] for notes in c.under_way(store)] == [1]
 
 
 # Room
 
-def little_room(monkeypatch, folder, room):
-    "A disk on which so many bytes of checkpoints have room, as `shutil.disk_usage` tells."
-    size = lambda: sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-    usage = c.shutil.disk_usage
-    monkeypatch.setattr(c.shutil, "disk_usage", lambda path: usage(path)._replace(free=max(0, room - size())))
+@pytest.fixture
+def disk(copy, monkeypatch):
+    "A disk with room for so many bytes of checkpoints: a list of one number."
+    room, write = [0], c.write_whole
+
+    def write_if_room(path, content):
+        if sum(p.stat().st_size for p in copy.iterdir()) + len(content) > room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, content)
+    monkeypatch.setattr(c, "write_whole", write_if_room)
+    return room
 
 
-def test_a_disk_with_room_for_two_goes_on_keeping(copy, kept, monkeypatch):
+def test_a_disk_with_room_for_two_goes_on_keeping(copy, kept, disk):
     state = latest(copy).state
-    one = sum(p.stat().st_size for p in (copy / "000002").rglob("*") if p.is_file())
-    arrays = sum(leaf.nbytes for leaf in jax.tree.leaves(c.to_arrays(state)))
-    little_room(monkeypatch, copy, one + arrays + 4000)
+    disk[0] = 2 * (copy / "000002.safetensors").stat().st_size + 4000
     notes = lambda epoch: {"key": EXP.key, "sessions": [], "records": [c.record_json(kept[2][1]._replace(number=n + 1)) for n in range(epoch)]}
     for epoch in (3, 4, 5):
         c.save_checkpoint(copy, state._replace(epoch=state.epoch * 0 + epoch), notes(epoch))
-        assert c.checkpoints(copy)[-1].name == f"{epoch:06d}" and c.broken(c.checkpoints(copy)[-1]) is None
+        assert c.checkpoints(copy)[-1].stem == f"{epoch:06d}" and not c.broken(c.checkpoints(copy)[-1])
     assert len(latest(copy).records) == 5
 
 
-def test_the_last_whole_one_is_never_given_up_for_room(copy, monkeypatch):
+def test_the_last_whole_one_is_never_given_up_for_room(copy, disk):
     state = latest(copy).state
-    (copy / "000002" / "run.json").write_text("{")
-    little_room(monkeypatch, copy, 0)
-    with pytest.raises(OSError, match="no checkpoint of epoch 3"):
+    (copy / "000002.safetensors").write_text("{")
+    with pytest.raises(OSError, match="no checkpoint of epoch 3 .*No space left"):
         c.save_checkpoint(copy, state._replace(epoch=state.epoch + 1), {"key": EXP.key, "sessions": [], "records": []})
-    assert [p.name for p in c.checkpoints(copy)] == ["000001"] and c.broken(copy / "000001") is None
+    assert there(copy) == ["000001"] and not c.broken(copy / "000001.safetensors")
 
 
 # The best network
@@ -328,10 +350,12 @@ def test_a_checkpoint_without_the_best_network_is_no_use_to_who_wants_it(tmp_pat
     assert [s["epochs"] for s in done["sessions"]] == [[1, 4]] and best.arrays is not None
 
 
-def test_a_damaged_best_network_falls_back_like_any_file(tmp_path):
+def test_a_damaged_best_network_falls_back_like_any_array(tmp_path):
     kept = c.Checkpoints(tmp_path / EXP.key, every=0)
     run(EXP, DATA, checkpoints=kept, stop=stop_at(2), best=Best())
     newest = c.checkpoints(kept.folder)[-1]
-    (newest / c.BEST).write_bytes((newest / c.BEST).read_bytes()[:-1] + b"x")
-    with pytest.warns(UserWarning, match="best.safetensors is not what was written; the run goes on from epoch 1"):
+    arrays, _ = c.read_parts(newest)
+    best = [name for name in arrays if name.startswith("['best']")]
+    rewrite(newest, {name: array for name, array in arrays.items() if name != best[0]})
+    with pytest.warns(UserWarning, match="is of another network or version.*; the run goes on from epoch 1"):
         assert len(latest(kept.folder).records) == 1

@@ -92,13 +92,13 @@ def wait_for(condition, seconds: float = 240.0):
 def has_whole_checkpoint(store: Path) -> bool:
     """Whether a run that has no result yet has a checkpoint."""
     done = {path.stem.rsplit("_", 1)[-1] for path in store.glob("*.json")}
-    return any(path.name.isdigit() and int(path.name) >= 2 and path.parent.name not in done for path in store.glob(".checkpoints/*/*"))
+    return any(path.stem.isdigit() and int(path.stem) >= 2 and path.parent.name not in done for path in store.glob(".checkpoints/*/*"))
 
 
 def at_work(store: Path) -> int | None:
     """The process that trains a run of which there is a checkpoint: it holds the lock."""
     for folder in store.glob(".checkpoints/*"):
-        if any(path.name.isdigit() and int(path.name) >= 2 for path in folder.iterdir()):
+        if any(path.stem.isdigit() and int(path.stem) >= 2 for path in folder.iterdir()):
             for pid in marked("ray::train_here"):
                 try:
                     if any(os.readlink(fd).endswith(f"{folder.name}.lock") for fd in Path(f"/proc/{pid}/fd").iterdir()):

@@ -35,7 +35,7 @@ from ..energy import LOSSES, Loss
 from ..experiment import Experiment, network, resolve
 from ..layers import Network, feedforward
 from ..training import Epoch, Plan, State, best_epoch, data_of, evaluate, finished, merit, train
-from .checkpoints import Checkpoints, Saved, copies, digest_of, from_safetensors, latest, record_json, shapes, to_arrays, to_safetensors
+from .checkpoints import Checkpoints, Saved, copies, digest_of, fitted, latest, named, record_json, sealed, shapes, to_arrays, unsealed
 from .store import COLUMNS, OUTCOMES, SCHEMA, SETTINGS, Store, same_result, write_whole
 
 # %% ../../nbs/22_results.ipynb #0115afbb
@@ -274,7 +274,7 @@ def trained_bytes(exp: Experiment, done: dict[str, Any], info: DatasetInfo, best
     "The selected network of a run as a file; nothing if nobody asked for it or the run diverged."
     if best is None or done["outcome"] == "diverged":
         return b""
-    return to_safetensors(best.arrays, {"key": exp.key, "info": json.dumps(asdict(info))})
+    return sealed(named(best.arrays), {"key": exp.key, "info": json.dumps(asdict(info))})
 
 
 def load_trained(exp: Experiment, store: Any = "results") -> tuple[Network, tuple, tuple]:
@@ -286,21 +286,21 @@ def load_trained(exp: Experiment, store: Any = "results") -> tuple[Network, tupl
     if not path.exists():
         raise FileNotFoundError(f"{store} holds no trained network of {exp.key}: results([exp], store, keep=True) keeps it, "
                                 "keep='again' if the run is stored already; a diverged run has none")
-    info = trained_info(path)
+    arrays, about = unsealed(path)
+    info = trained_info(about, path)
     like = shapes(exp, info)
-    params, stats = from_safetensors(path, (like.params, like.stats))[0]
+    params, stats = fitted(arrays, (like.params, like.stats), path)
     return network(exp, info.classes), *jax.tree.map(jnp.asarray, (params, stats))
 
 
-def trained_info(path: pathlib.Path) -> DatasetInfo:
-    "What is to be known about the data set on which a kept network was trained; raises ValueError for a damaged file."
-    from safetensors import SafetensorError, safe_open
+def trained_info(about: dict[str, str], path: pathlib.Path) -> DatasetInfo:
+    "What is to be known about the data set on which a kept network was trained; raises ValueError if the file is another kind."
     try:
-        with safe_open(path, "numpy") as file:
-            told = json.loads((file.metadata() or {})["info"])
+        told = json.loads(about["info"])
         return DatasetInfo(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
-    except (SafetensorError, LookupError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not a trained network ({type(error).__name__})") from None
+
 
 
 def own_images(images: Any, info: DatasetInfo) -> np.ndarray:

@@ -194,6 +194,8 @@ def damages(path: Path):
     bits = [*range(0, 12), *rng.sample(range(12, header), 12), *rng.sample(range(header, len(content)), 12), len(content) - 1]
     for at in bits:
         yield f"a bit of byte {at}", lambda at=at: path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1:])
+    at = content.index(rb'top1\": 0.') + len(rb'top1\": 0.')
+    yield "a digit of an accuracy", lambda: path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1:])
     for size in (0, 4, header // 2, header, len(content) // 2, len(content) - 1):
         yield f"{size} bytes", lambda size=size: path.write_bytes(content[:size])
     yield "a byte more", lambda: path.write_bytes(content + b"x")

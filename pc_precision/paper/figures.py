@@ -22,12 +22,13 @@ import numpy as np
 
 from ..checks import choose
 from ..data import DATASETS
-from ..experiment import ALGORITHMS, Experiment, resolve, unused
+from ..experiment import ALGORITHMS, Experiment, unused
 from ..inference import READINGS
 from ..layers import VGG
 from .items import NORMS
 from .style import (
     COLOURS, LOOKS, PAGE, PAIRED, SETTINGS, Line, colour_bar, epoch_axis, epoch_lines, legend_below, page_figure, patch_legend)
+from ..runs.results import as_settings
 from ..runs.tables import summarise
 from ..runs.search import Search, importances, read_best, space, written
 
@@ -580,7 +581,7 @@ def found_table(plans: Iterable[Search], folder: Any, frame: Any) -> Any:
             keys = {replace(exp, seed=int(seed)).key for seed in frame.seed.unique()}
             runs, best = frame[frame.key.isin(keys)], f"{100 * record['objective']:.1f} of {record['trials']['finished']}"
             rows.append({n: getattr(exp, n) for n in ("dataset", "model", "algorithm")} | {"settings": which}
-                        | {n: round_to_three(getattr(resolve(exp), n)) for n in plan.space}
+                        | {n: round_to_three(as_settings(exp).get(n)) for n in plan.space}
                         | {"search": best if which == "found" else "", "test": test_cell(runs)})
     return pd.DataFrame(rows).astype(object).fillna("").set_index(["dataset", "model", "algorithm", "settings"])
 

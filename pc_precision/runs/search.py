@@ -18,17 +18,17 @@ import re
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Callable, Iterable, Iterator
 
 import numpy as np
 
 from ..data import Dataset
-from ..experiment import Experiment, resolve, unused
+from ..experiment import Experiment, settings_of, unused
 from ..checks import choose
 from .results import provenance, version
 from .store import write_whole
-from ..training import best_epoch, data_of, finished, merit, train
+from ..training import best_epoch, data_of, finished, merit, selection_of, train
 
 # %% ../../nbs/25_search.ipynb #beab42eb
 def table_5() -> dict[str, Any]:
@@ -84,7 +84,7 @@ def space(exp: Experiment, **choices: Iterable) -> dict[str, Any]:
     """
     from optuna.distributions import FloatDistribution
     out = table_5() | {"T": choice(steps_of(exp.layers))}
-    out |= {"learning_rate": FloatDistribution(1e-5, 3e-4, log=True)} if exp.rule == "bp" else {}
+    out |= {"learning_rate": FloatDistribution(1e-5, 3e-4, log=True)} if exp.recipe.rule == "bp" else {}
     out = {name: dist for name, dist in out.items() if name not in unused(exp)}
     return out | {choose("setting", name, out): choice(values) for name, values in choices.items()}
 
@@ -142,7 +142,7 @@ def objective(exp: Experiment, data: Dataset,
         records.append(record)
         if not record.diverged:
             report(record.number, merit(record.metrics[exp.select]))
-    about = {"outcome": finished(exp, records), "epochs": len(records)}
+    about = {"outcome": finished(selection_of(exp), records), "epochs": len(records)}
     if about["outcome"] == "diverged":
         return 0.0, about
     scores = [merit(r.metrics[exp.select]) for r in records]
@@ -339,8 +339,7 @@ def best_record(plan: Search, study: Any) -> dict[str, Any]:
     "The best trial as it goes into its file."
     best, states = study.best_trial, Counter(t.state.name for t in study.get_trials(deepcopy=False))
     exp, where, finished = plan.experiment(best.params), best.user_attrs["provenance"], done(study)
-    settings = {n: v for n, v in asdict(resolve(exp)).items() if n not in unused(exp)}
-    return {"schema": 1, "study": plan.name, "experiment": settings,
+    return {"schema": 1, "study": plan.name, "experiment": settings_of(exp),
             "objective": best.value, "select": exp.select, "test": best.user_attrs.get("test"), "trial": best.number,
             "trials": {"finished": len(finished), "pruned": states["PRUNED"], "failed": states["FAIL"],
                        "diverged": sum(t.user_attrs.get("outcome") == "diverged" for t in finished)},

@@ -6,7 +6,7 @@
 __all__ = ['SCHEDULES', 'NUDGING', 'INFERENCES', 'ALGORITHMS', 'OPTIMISERS', 'RELAXATION', 'DEFAULTS', 'OWN', 'DATA_DEFAULTS',
            'BATCH_NORM', 'SELECT', 'PRECISIONS', 'DTYPES', 'KINDS', 'MLP', 'Named', 'as_name', 'Recipe', 'defaults',
            'Experiment', 'plain', 'check_named', 'check_names', 'is_number', 'check_numbers', 'settings_key', 'unused',
-           'resolve', 'is_float', 'network', 'covariance']
+           'resolve', 'settings_of', 'is_float', 'network', 'covariance']
 
 # %% ../nbs/13_experiment.ipynb #284cb3a9
 import hashlib
@@ -184,11 +184,6 @@ class Experiment:
         return replace(recipe, inference="dense") if self.batch_norm == "bn" and recipe.inference == "cone" else recipe
 
     @property
-    def rule(self) -> str | Callable:
-        "The rule of the learning phase."
-        return self.recipe.rule
-
-    @property
     def layers(self) -> int:
         "The number of layers L."
         return len(network(self, 2))
@@ -196,7 +191,7 @@ class Experiment:
     @property
     def key(self) -> str:
         "SHA-256 of the resolved settings, 16 hex digits: equal for equal runs, in every process."
-        return settings_key({name: value for name, value in asdict(resolve(self)).items() if name not in unused(self)})
+        return settings_key(settings_of(self))
 
 # %% ../nbs/13_experiment.ipynb #21911d9f
 def plain(name: str, value: Any) -> Any:
@@ -317,6 +312,11 @@ def resolve(exp: Experiment) -> Experiment:
     for name, value in (merged | dict.fromkeys(unused(exp))).items():
         object.__setattr__(out, name, float(value) if is_float(name) and value is not None else value)
     return out
+
+
+def settings_of(exp: Experiment) -> dict[str, Any]:
+    "The resolved settings that matter for an experiment, by name."
+    return {name: value for name, value in asdict(resolve(exp)).items() if name not in unused(exp)}
 
 
 def is_float(name: str) -> bool:

@@ -18,12 +18,12 @@ import numpy as np
 
 from .data import Dataset, normalise
 from .energy import errors
-from .experiment import Experiment, covariance, network, resolve
+from .experiment import Experiment, network
 from .inference import Settled, relax, relax_dense
 from .checks import choose
 from .layers import Layer, Network, predictions
 from .learning import Lesson, forward, pc, weight_gradient
-from .training import make_plan, start, train
+from .training import make_plan, numbers_of, start, train
 
 # %% ../nbs/15_rounding.ipynb #c4b4d05b
 @dataclass(frozen=True)
@@ -122,13 +122,12 @@ def first_batch(exp: Experiment, data: Dataset) -> tuple[jax.Array, jax.Array]:
 
 def measure(exp: Experiment, params: tuple, stats: tuple, batch: tuple, method: str, form: Format) -> tuple[list, np.ndarray]:
     "Each layer's weight gradient, flat and in float64, and its last energy; `batch`: as `first_batch` returns it."
-    full = resolve(exp)
-    net = network(full, batch[1].shape[-1])
-    numbers = (covariance(full), jnp.float32(full.x_step), jnp.float32(full.momentum))
+    net, rule = network(exp, batch[1].shape[-1]), exp.recipe.rule
+    table, x_step, momentum, *_ = numbers_of(exp)
     with jax.enable_x64(form.dtype == "float64"):
         cast = partial(jax.tree.map, lambda a: jnp.asarray(a, form.dtype))
-        grads, energies = gradients(with_format(net, form), method, *map(cast, (params, stats, *batch, numbers)))
-        flat = [np.concatenate([np.asarray(a, np.float64).ravel() for a in jax.tree.leaves(g)]) for g in grads[full.rule]]
+        grads, energies = gradients(with_format(net, form), method, *map(cast, (params, stats, *batch, (table, x_step, momentum))))
+        flat = [np.concatenate([np.asarray(a, np.float64).ravel() for a in jax.tree.leaves(g)]) for g in grads[rule]]
     return flat, np.asarray(energies, np.float64)
 
 # %% ../nbs/15_rounding.ipynb #a59dfa93
@@ -153,7 +152,7 @@ def rounding_rows(exp: Experiment, params: tuple, stats: tuple, batch: tuple, ca
 def starting_points(exp: Experiment, data: Dataset, epochs: int) -> dict[str, tuple]:
     "Parameters and statistics at initialisation, and after `epochs` of backpropagation with the experiment's network."
     bp = replace(exp, algorithm="BP", batch_size=128, epochs=max(1, epochs), patience=None)
-    state = start(bp, make_plan(bp, data.info))
+    state = start(make_plan(bp, data.info), bp.seed)
     points = {"initial": jax.tree.map(jnp.copy, (state.params, state.stats))}    # training takes over the state's memory
     if epochs:
         *_, (state, _) = train(bp, data, state)

@@ -88,7 +88,7 @@ def test_a_checkpoint_holds_every_bit_of_the_state_and_the_records(kept):
 
 def test_running_statistics_and_all_dtypes_come_back(tmp_path):
     exp = Experiment(model="vgg5", width=1 / 32, batch_norm="freeze", bn_mode="ema")
-    state = start(exp, make_plan(exp, DATA.info))
+    state = start(make_plan(exp, DATA.info), exp.seed)
     assert jax.tree.leaves(state.stats), "the example needs statistics"
     before = jax.tree.map(np.array, c.to_arrays(state))
     c.save_checkpoint(tmp_path, state, {"key": exp.key, "sessions": [], "records": []})

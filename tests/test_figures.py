@@ -286,6 +286,13 @@ def test_runs_of_two_settings_stand_in_two_rows():
     assert accuracy_table(four).index.names == ["dataset", "algorithm", "width", "x_step"] and len(accuracy_table(four)) == 4
 
 
+def test_a_cell_of_found_settings_tells_its_seeds_and_what_diverged():
+    lost = [row | dict(outcome="diverged") for row in seeds_of()]
+    assert [figures.test_cell(pd.DataFrame(rows)) for rows in (seeds_of(), seeds_of()[:1], [lost[0], seeds_of()[1]], lost)] == [
+        "60.0 ± 14.1 (2 seeds)", "50.0 (1 seed)", "70.0 (1 of 2 diverged) (1 seed)", "diverged (0 seeds)"]
+    assert figures.test_cell(pd.DataFrame()) == "not run"
+
+
 def test_settings_that_differ_between_cells_alone_are_not_named():
     frame = pd.DataFrame(seeds_of(x_step=0.1) + [row | dict(algorithm="F", x_step=0.3, key="F" + row["key"]) for row in seeds_of()])
     assert accuracy_table(frame).index.names == ["dataset", "algorithm"]

@@ -1,4 +1,5 @@
 """The arithmetic of the rounding figure: rounding by hand, derivatives of rounded products, and the truth against 60 decimal places."""
+from dataclasses import replace
 from decimal import Decimal, localcontext
 
 import jax
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from helpers_core import x64  # noqa: F401
 
-from pc_precision.experiment import Experiment
+from pc_precision.experiment import Experiment, Named
 from pc_precision.layers import Block, Dense, mlp, vgg
 from pc_precision.learning import weight_gradient
 from pc_precision.rounding import (ADAM_EPSILON, FORMATS, METHODS, Rounded, compare, fates, gradients, measure, round_mantissa,
@@ -137,6 +138,13 @@ def test_measure_returns_a_layer_each_and_leaves_float32_behind():
     for method, name in (("con", "float32"), ("cone", "TF23")):
         with pytest.raises(ValueError, match="cone|TF32"):
             rounding_rows(*small(), [(method, name)])
+
+
+def test_a_network_of_ones_own_is_measured_as_the_named_one():
+    exp, *rest = small()
+    own = replace(exp, model=Named("two-fives", lambda outputs: mlp([5, 5], outputs)))
+    for a, b in zip(measure(exp, *rest, "cone", FORMATS["float32"])[0], measure(own, *rest, "cone", FORMATS["float32"])[0], strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_rows_order_formats_by_their_digits():

@@ -21,8 +21,8 @@ from pc_precision.experiment import ALGORITHMS, Experiment
 from pc_precision.paper.figures import found_table, space_table
 from pc_precision.paper.items import plan_search, plans as plans_of
 from pc_precision.runs.search import (
-    Search, Spare, choice, done, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective,
-    open_study, read_best, read_trials, search, space, train_trial)
+    FINISHED, Search, choice, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective, one_trial,
+    open_study, read_best, read_trials, search, space)
 
 module = importlib.import_module("pc_precision.runs.search")
 BASE = Experiment(model="mlp-8", algorithm="PC", epochs=2, schedule_epochs=2)
@@ -123,6 +123,14 @@ def test_steps_and_choices_are_equally_likely_and_complete(draws, name, values):
     counts = column.value_counts()
     assert set(counts.index) == set(np.round(values, 9) if name != "activation" else values)
     assert stats.chisquare(counts).pvalue > 0.01
+
+
+def test_a_trial_is_drawn_by_a_fresh_sampler_seeded_with_seed_and_number():
+    dists, study = space(Experiment(algorithm="D+F-CN")), optuna.create_study(sampler=numbered_tpe(3, 1000))
+    drawn = [study.ask(dists).params for _ in range(3)]
+    seeds = [int(np.random.SeedSequence([3, number]).generate_state(1)[0]) for number in range(3)]
+    fresh = [optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=1000, multivariate=True)) for seed in seeds]
+    assert drawn == [study.ask(dists).params for study in fresh]
 
 
 def test_settings_of_one_trial_are_independent(draws):
@@ -294,8 +302,8 @@ def test_our_lock_is_not_the_journals(tmp_path):
 def test_a_trial_beyond_the_last_is_given_back(pretend, memory):
     memory.ask()                                                        # another worker's, running
     plan = replace(PLAN, trials=1)
-    memory.optimize(lambda trial: train_trial(plan, memory, trial, DIGITS), n_trials=1, catch=(Spare,))
-    assert [t.state.name for t in memory.trials] == ["RUNNING", "FAIL"] and not done(memory)
+    one_trial(plan, memory, DIGITS)
+    assert [t.state.name for t in memory.trials] == ["RUNNING", "FAIL"] and not in_state(memory, *FINISHED)
 
 
 def test_a_silent_trial_has_failed_and_a_living_one_has_not(memory):

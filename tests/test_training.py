@@ -1,4 +1,5 @@
 "A training step is what Algorithm 1 says, whichever way it is run; evaluation counts what numpy counts."
+import inspect
 import json
 import os
 import subprocess
@@ -18,11 +19,11 @@ from pc_precision.experiment import ALGORITHMS, OPTIMISERS, Experiment, Named, R
 from pc_precision.inference import infer, relax, relax_dense, rows, sweep
 from pc_precision.layers import feedforward
 from pc_precision.learning import backprop_loss, energy_loss, forward_update_loss, learn, weight_gradient
-from pc_precision.precision import Constant, Spiking
+from pc_precision.precision import Constant, Decaying, Spiking
 from pc_precision import training
 from pc_precision.training import (Epoch, Info, Plan, best_epoch, data_of, diverged, epoch_hyper, evaluate, finished, jit_init,
-                                   jit_evaluate, jit_step, jit_steps, learning_rates, merit, make_algorithm, make_plan, report,
-                                   start, train, train_epoch, train_step, training_split)
+                                   jit_evaluate, jit_step, jit_steps, learning_rates, merit, make_algorithm, make_plan, protocol, report,
+                                   selection_of, start, train, train_epoch, train_step, training_split)
 
 INFO = DatasetInfo("toy", 7, (8, 8, 1), (0.4,), (0.3,), False, 0, "random", True)
 
@@ -46,8 +47,8 @@ def batch():
 
 def test_a_backprop_step_is_adamw_on_the_squared_error():
     exp = replace(EXP, algorithm="BP", weight_decay=0.1)
-    plan, hyper = make_plan(exp, INFO), epoch_hyper(exp, 3, 0)
-    state = start(exp, plan)
+    plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, 0)
+    state = start(plan, 0)
     x, y = batch()
 
     def loss(params):
@@ -68,10 +69,10 @@ def test_a_backprop_step_is_adamw_on_the_squared_error():
 
 
 def test_one_dispatch_an_epoch_gives_the_steps_one_by_one():
-    plan, hyper = make_plan(EXP, INFO), epoch_hyper(EXP, 3, 0)
+    plan, hyper = make_plan(EXP, INFO), epoch_hyper(protocol(EXP, INFO), 3, 0)
     data = tuple(map(jnp.asarray, DATA.train))
     order = jnp.asarray(np.random.default_rng(0).permutation(96).reshape(3, 32))
-    state = start(EXP, plan)
+    state = start(plan, 0)
     whole, infos = jit_steps(plan, jax.tree.map(jnp.copy, state), data, order, hyper)
     for i in range(3):
         state, info = jit_step(plan, state, data, order[i], hyper._replace(beta=hyper.beta[i], learning_rate=hyper.learning_rate[i]))
@@ -81,11 +82,11 @@ def test_one_dispatch_an_epoch_gives_the_steps_one_by_one():
 
 
 def test_an_epoch_in_pieces_is_the_epoch_in_one_dispatch(monkeypatch):
-    plan, hyper = make_plan(EXP, INFO), epoch_hyper(replace(EXP, algorithm="S+F-CN"), 3, 0)
+    plan, hyper = make_plan(EXP, INFO), epoch_hyper(protocol(replace(EXP, algorithm="S+F-CN"), INFO), 3, 0)
     data = tuple(map(jnp.asarray, DATA.train))
-    whole, info = train_epoch(plan, start(EXP, plan), data, hyper)
+    whole, info = train_epoch(plan, start(plan, 0), data, hyper)
     monkeypatch.setattr(training, "DISPATCH", 2)             # three steps: one by one
-    pieces, others = train_epoch(plan, start(EXP, plan), data, hyper)
+    pieces, others = train_epoch(plan, start(plan, 0), data, hyper)
     np.testing.assert_allclose(others.energies, info.energies, rtol=1e-4)
     for a, b in zip(jax.tree.leaves(pieces.params), jax.tree.leaves(whole.params)):
         np.testing.assert_allclose(a, b, atol=2e-5)
@@ -93,8 +94,8 @@ def test_an_epoch_in_pieces_is_the_epoch_in_one_dispatch(monkeypatch):
 
 def test_every_epoch_sees_every_image_once_in_another_order():
     seen = []
-    plan, hyper = make_plan(EXP, INFO), epoch_hyper(EXP, 3, 0)
-    state = start(EXP, plan)
+    plan, hyper = make_plan(EXP, INFO), epoch_hyper(protocol(EXP, INFO), 3, 0)
+    state = start(plan, 0)
     for _ in range(2):
         _, shuffle = jax.random.split(state.key)
         seen.append(np.asarray(jax.random.permutation(shuffle, 96)))
@@ -116,7 +117,7 @@ def test_the_errors_of_a_sweep_are_the_displacements_that_the_spike_front_leaves
 
 def learned_by(exp, x, y, epoch=0):
     "What learns from one batch by an optimiser that adds the gradient to the parameters, and the plan."
-    plan, hyper = make_plan(exp, INFO), epoch_hyper(exp, 3, epoch)
+    plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, epoch)
     hyper = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
     params, stats = plan.net.init(jax.random.key(0), x)
     none = optax.identity()
@@ -160,6 +161,24 @@ def test_a_plan_says_by_names_what_is_compiled_and_schedules_and_nudging_are_num
     assert (plans["PC"].loss, plans["PC"].dtype) == (LOSSES["squared_error"], "float32")
 
 
+def test_a_protocol_holds_in_numbers_and_values_what_the_request_left_open():
+    asked = replace(EXP, algorithm="D+F-CN", x_step=0.2, k=2.0, sign_per="epoch", seed=5, patience=None, epochs=7, learning_rate=0.03)
+    told = protocol(asked, INFO)
+    assert told.plan == make_plan(asked, INFO) and (told.seed, told.negative, told.per_batch, told.schedule_epochs) == (5, 0.5, False, 25)
+    np.testing.assert_allclose(told.hyper.covariance, Decaying(2.0)(3, 3), rtol=1e-6)
+    assert told.hyper[1:5] == (np.float32(0.2), np.float32(0.5), 0.5, 0.03) and np.isclose(told.hyper.weight_decay, 3.8e-3)
+    assert told.selection == (None, "validation", 7, 7)                # never stopped early: it may wait as long as it lasts
+    bp = protocol(replace(EXP, algorithm="BP"), INFO)
+    assert bp.hyper.covariance.shape == (0, 3) and bp.negative == 0
+    assert not any(value is None for each in (told, bp) for value in (*each, *each.hyper, *each.selection[1:]))
+
+
+def test_only_the_front_door_and_what_makes_the_parts_of_a_protocol_know_the_request():
+    functions = {name: value for name, value in vars(training).items() if callable(value) and getattr(value, "__module__", "") == training.__name__}
+    know = {name for name, value in functions.items() if any(p.annotation is Experiment for p in inspect.signature(value).parameters.values())}
+    assert know == {"make_plan", "numbers_of", "selection_of", "protocol", "data_of", "train"}
+
+
 def test_no_rule_costs_a_forward_pass_of_its_own_and_backprop_nothing_extra():
     def flops(function, *args):
         return jax.jit(function).lower(*args).compile().cost_analysis()["flops"]
@@ -172,7 +191,7 @@ def test_no_rule_costs_a_forward_pass_of_its_own_and_backprop_nothing_extra():
 
     def grads(algorithm):
         e = replace(exp, algorithm=algorithm)
-        plan, hyper = make_plan(e, INFO), epoch_hyper(e, 1, 0)
+        plan, hyper = make_plan(e, INFO), epoch_hyper(protocol(e, INFO), 1, 0)
         hyper = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
 
         def one(p, x, y, h):
@@ -196,7 +215,7 @@ def test_no_rule_costs_a_forward_pass_of_its_own_and_backprop_nothing_extra():
 
 def test_evaluation_counts_what_numpy_counts_padding_left_out():
     plan = make_plan(EXP, INFO)
-    state = start(EXP, plan)
+    state = start(plan, 0)
     split = toy(53, 5)
     x = jnp.asarray((split.images / 255 - 0.4) / 0.3, jnp.float32)
     output = np.asarray(feedforward(plan.net, state.params, state.stats, x)[0][-1])
@@ -216,13 +235,13 @@ def cross_entropy_of(output, labels):
 def test_evaluation_and_training_report_the_cross_entropy_of_an_experiment_whose_output_is_charged_so():
     exp = replace(EXP, output="cross_entropy")
     plan = make_plan(exp, INFO)
-    state = start(exp, plan)
+    state = start(plan, 0)
     split = toy(53, 5)
     output = feedforward(plan.net, state.params, state.stats, jnp.asarray((split.images / 255 - 0.4) / 0.3, jnp.float32))[0][-1]
     found = evaluate(plan, state.params, state.stats, split, batch=20)
     assert np.isclose(found["loss"], cross_entropy_of(output, split.labels).mean(), rtol=1e-5)
     assert found["top1"] == evaluate(make_plan(EXP, INFO), state.params, state.stats, split, batch=20)["top1"]
-    hyper = epoch_hyper(exp, 3, 0)
+    hyper = epoch_hyper(protocol(exp, INFO), 3, 0)
     now = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
     _, info = train_step(plan, state, jax.random.key(0), split.images[:32], split.labels[:32], now)
     assert np.isclose(info.loss, cross_entropy_of(output[:32], split.labels[:32]).mean(), rtol=1e-5)
@@ -230,8 +249,8 @@ def test_evaluation_and_training_report_the_cross_entropy_of_an_experiment_whose
 
 def test_a_backprop_step_on_cross_entropy_is_adamw_on_what_optax_calls_so():
     exp = replace(EXP, algorithm="BP", output="cross_entropy", weight_decay=0.1)
-    plan, hyper = make_plan(exp, INFO), epoch_hyper(exp, 3, 0)
-    state, (x, y) = start(exp, plan), batch()
+    plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, 0)
+    state, (x, y) = start(plan, 0), batch()
     loss = lambda p: optax.softmax_cross_entropy(feedforward(plan.net, p, state.stats, x)[0][-1], y).mean()
     learned, plan, params, stats, _ = learned_by(exp, x, y)
     for new, old, g in zip(*map(jax.tree.leaves, (learned.params, params, jax.grad(loss)(params))), strict=True):
@@ -246,7 +265,7 @@ def test_a_backprop_step_on_cross_entropy_is_adamw_on_what_optax_calls_so():
 
 def test_a_network_that_says_the_same_of_all_classes_is_right_by_chance_only():
     plan = make_plan(EXP, INFO)
-    state = start(EXP, plan)
+    state = start(plan, 0)
     dead = jax.tree.map(jnp.zeros_like, state.params)
     split = toy(70, 3)
     assert np.isclose(evaluate(plan, dead, state.stats, split)["top1"], (split.labels == 0).mean())
@@ -255,7 +274,7 @@ def test_a_network_that_says_the_same_of_all_classes_is_right_by_chance_only():
 
 
 def test_the_learning_rate_follows_the_protocol():
-    rate = learning_rates(replace(EXP, learning_rate=0.01, schedule_epochs=25), 8)      # 200 steps, 20 of warm-up
+    rate = learning_rates(protocol(replace(EXP, learning_rate=0.01, schedule_epochs=25), INFO), 8)      # 200 steps, 20 of warm-up
     halfway = 0.001 + (0.011 - 0.001) * 0.5
     for step, value in {0: 0.01, 10: 0.0105, 20: 0.011, 110: halfway, 200: 0.001, 399: 0.001}.items():
         assert np.isclose(rate(step), value, rtol=1e-4), step
@@ -263,11 +282,11 @@ def test_the_learning_rate_follows_the_protocol():
 
 def test_centre_nudging_draws_signs_per_batch_or_per_epoch_and_others_do_not():
     exp = replace(EXP, algorithm="PC-CN", beta=0.5)
-    per_batch = np.stack([epoch_hyper(exp, 50, e).beta for e in range(40)])
+    per_batch = np.stack([epoch_hyper(protocol(exp, INFO), 50, e).beta for e in range(40)])
     assert set(per_batch.ravel()) == {-0.5, 0.5} and abs(per_batch.mean()) < 0.06 and (np.ptp(per_batch, axis=1) > 0).all()
-    per_epoch = np.stack([epoch_hyper(replace(exp, sign_per="epoch"), 50, e).beta for e in range(40)])
+    per_epoch = np.stack([epoch_hyper(protocol(replace(exp, sign_per="epoch"), INFO), 50, e).beta for e in range(40)])
     assert (np.ptp(per_epoch, axis=1) == 0).all() and set(per_epoch.ravel()) == {-0.5, 0.5}
-    assert (epoch_hyper(replace(exp, algorithm="PC"), 50, 0).beta == 1).all()
+    assert (epoch_hyper(protocol(replace(exp, algorithm="PC"), INFO), 50, 0).beta == 1).all()
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
@@ -305,27 +324,27 @@ def record(number, top1, broken=False):
 def test_a_run_ends_when_it_should():
     exp = replace(EXP, epochs=6, patience=2)
     rise = [record(1, 0.1), record(2, 0.5), record(3, 0.4)]
-    assert finished(exp, []) is None and finished(exp, rise) is None
-    assert finished(exp, [*rise, record(4, 0.5)]) == "stopped early"                  # equal is not better
-    assert finished(replace(exp, patience=None), [*rise, record(4, 0.5)]) is None
-    assert finished(replace(exp, epochs=3), rise) == "finished"
-    assert finished(exp, [*rise, record(4, 0, broken=True)]) == "diverged"
-    assert finished(replace(exp, select="test"), rise) == "stopped early"              # there the first was the best
+    assert finished(selection_of(exp), []) is None and finished(selection_of(exp), rise) is None
+    assert finished(selection_of(exp), [*rise, record(4, 0.5)]) == "stopped early"                  # equal is not better
+    assert finished(selection_of(replace(exp, patience=None)), [*rise, record(4, 0.5)]) is None
+    assert finished(selection_of(replace(exp, epochs=3)), rise) == "finished"
+    assert finished(selection_of(exp), [*rise, record(4, 0, broken=True)]) == "diverged"
+    assert finished(selection_of(replace(exp, select="test")), rise) == "stopped early"              # there the first was the best
     assert best_epoch([0.1, 0.5, 0.5]) == 1
 
 
 def test_a_diverging_run_is_called_so_and_has_no_accuracy():
     records = [r for _, r in train(replace(EXP, algorithm="PC", x_step=1e30), DATA)]
     assert len(records) == 1 and records[0].diverged and records[0].metrics == {}
-    assert finished(EXP, records) == "diverged"
+    assert finished(selection_of(EXP), records) == "diverged"
 
 
 def test_the_papers_way_trains_on_the_validation_images_too_and_ours_does_not():
-    assert len(training_split(EXP, DATA).labels) == 96
-    assert len(training_split(replace(EXP, select="test"), DATA).labels) == 136
-    assert len(training_split(replace(EXP, select="test", limit=96), DATA).labels) == 96
+    assert len(training_split(selection_of(EXP), DATA, 32).labels) == 96
+    assert len(training_split(selection_of(replace(EXP, select="test")), DATA, 32).labels) == 136
+    assert len(training_split(selection_of(replace(EXP, select="test", limit=96)), DATA, 32).labels) == 96
     with pytest.raises(ValueError, match="96 training images do not fill one batch of 128"):
-        training_split(replace(EXP, batch_size=128), DATA)
+        training_split(selection_of(EXP), DATA, 128)
 
 
 @pytest.mark.parametrize("change, says", [
@@ -362,9 +381,9 @@ def types_of_steps(dtype):
     found, info = {}, replace(INFO, image=(32, 32, 1))
     for name, norm in [*((n, "freeze") for n in ("BP", "PC", "S+F", "D-CN", "ePC", "iPC")), ("S+F", None), ("PC", "bn")]:
         exp = replace(EXP, algorithm=name, dtype=dtype, model="vgg5", width=1 / 64, batch_norm=norm)
-        plan, hyper = make_plan(exp, info), epoch_hyper(exp, 3, 0)
+        plan, hyper = make_plan(exp, info), epoch_hyper(protocol(exp, INFO), 3, 0)
         hyper = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
-        before = jax.eval_shape(lambda: start(exp, plan))
+        before = jax.eval_shape(lambda: start(plan, 0))
         given = jax.ShapeDtypeStruct((4, 32, 32, 1), jnp.uint8), jax.ShapeDtypeStruct((4,), jnp.int32)
         after, record = jax.eval_shape(lambda s, *a: train_step(plan, s, jax.random.key(0), *a, hyper), before, *given)
         found[f"{name}, {norm}"] = [real_types((before, after)), real_types(record)]
@@ -375,7 +394,7 @@ def types_of_steps(dtype):
 def an_epoch(dtype, **changes):
     "Types of the numbers of the state after an epoch, of its record; whether all parameters moved and all numbers are finite."
     exp = replace(EXP, dtype=dtype, epochs=1, **changes)
-    before = [np.asarray(a, np.float64) for a in jax.tree.leaves(start(exp, make_plan(exp, INFO)).params)]
+    before = [np.asarray(a, np.float64) for a in jax.tree.leaves(start(make_plan(exp, INFO), 0).params)]
     [(state, record)] = list(train(exp, DATA))
     moved = all((a != np.asarray(b, np.float64)).any() for a, b in zip(before, jax.tree.leaves(state.params), strict=True))
     return [real_types(state), real_types(record.train), moved, not diverged(state, record.train)]
@@ -431,14 +450,14 @@ def test_without_an_accuracy_the_least_loss_selects():
     records = [Epoch(i + 1, None, {"validation": {"loss": loss}}, 0.0, False) for i, loss in enumerate([3.0, 1.0, 2.0, 2.5])]
     exp = replace(OWN, patience=2, epochs=9)
     assert best_epoch([merit(r.metrics["validation"]) for r in records]) == 1
-    assert finished(exp, records) == "stopped early" and finished(exp, records[:3]) is None
+    assert finished(selection_of(exp), records) == "stopped early" and finished(selection_of(exp), records[:3]) is None
 
 
 def test_train_honours_the_limit_of_the_experiment_as_load_does():
     exp = Experiment(model="mlp-8", limit=64, batch_size=32, epochs=1, augment=False)
     (_, few), (_, many) = (next(train(exp, load("digits", limit=limit))) for limit in (64, None))
     assert few.metrics == many.metrics and (few.train.energies == many.train.energies).all()
-    assert len(training_split(exp, load("digits")).labels) == 64
+    assert len(training_split(selection_of(exp), load("digits"), 32).labels) == 64
     with pytest.raises(ValueError, match="limit"):
         next(train(replace(OWN, limit=1000), plane()))
 
@@ -452,7 +471,7 @@ def test_states_stay_alive_while_training_goes_on():
 def test_an_optimiser_of_ones_own_moves_the_weights():
     exp = replace(OWN, optimiser=Named("slow", lambda rate, decay: optax.scale(-0.0)), epochs=1)
     state, _ = next(train(exp, data_of(exp)))
-    before = start(exp, make_plan(exp, exp.dataset.value.info))
+    before = start(make_plan(exp, exp.dataset.value.info), exp.seed)
     assert all((a == b).all() for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(before.params)))
     for name in ("sgd", "lion"):
         (_, first), *_, (_, last) = train(replace(OWN, optimiser=name, learning_rate=1e-2), data_of(OWN))
@@ -471,10 +490,10 @@ def test_sgd_descends_the_gradient_with_weight_decay():
 def test_one_network_is_initialised_by_one_program():
     exp = replace(OWN, model="mlp-7")
     plan = make_plan(exp, plane().info)
-    start(exp, plan)
+    start(plan, 0)
     size = jit_init._cache_size()
     for other in (replace(exp, seed=1), replace(exp, algorithm="PC"), replace(exp, x_step=0.3)):
-        start(other, make_plan(other, plane().info))
+        start(make_plan(other, plane().info), other.seed)
     assert jit_init._cache_size() == size
 
 

@@ -18,13 +18,13 @@ import jax.numpy as jnp
 
 from ..checks import choose
 from ..data import COUNTS, DATASETS, load
-from ..experiment import Experiment, network, resolve
+from ..experiment import Experiment, network
 from ..layers import Network, Whole
 from ..learning import RULES
 from .items import ITEMS, items
 from ..runs.queue import cost, epoch_seconds
 from ..runs.results import as_settings
-from ..training import data_of, training_split
+from ..training import data_of, selection_of, training_split
 
 # %% ../../nbs/32_costs.ipynb #93953726
 def shapes(net: Network, image: tuple) -> tuple[tuple, list]:
@@ -76,12 +76,12 @@ def flops(net: Network, image: tuple, rule: str = "bp", T: int | None = None, de
 
 def training_flops(exp: Experiment, net: Network, image: tuple) -> int:
     "Operations for one training image (H, W, C) of an experiment."
-    F, T, recipe = layer_flops(net, image), resolve(exp).T, exp.recipe
+    F, T, recipe = layer_flops(net, image), as_settings(exp).get("T"), exp.recipe
     if recipe.tempo == "step":                               # predictions, pulls and weight gradients at every step
         return T * (3 * sum(F) - F[0])
     if recipe.inference == "error_coordinates":              # down through all layers and up again at every step
         return 2 * sum(F) + 2 * T * sum(F[1:])
-    return flops(net, image, exp.rule, T, recipe.inference == "dense")
+    return flops(net, image, recipe.rule, T, recipe.inference == "dense")
 
 # %% ../../nbs/32_costs.ipynb #b63495e8
 def costs(experiments: Iterable[Experiment], data_dir: Any = None) -> Any:
@@ -90,8 +90,8 @@ def costs(experiments: Iterable[Experiment], data_dir: Any = None) -> Any:
     rows = []
     for exp in experiments:
         data = data_of(exp, data_dir)
-        net, T = network(exp, data.info.classes), resolve(exp).T
-        images = len(training_split(exp, data).labels) // exp.batch_size * exp.batch_size
+        net, T = network(exp, data.info.classes), as_settings(exp).get("T")
+        images = len(training_split(selection_of(exp), data, exp.batch_size).labels) // exp.batch_size * exp.batch_size
         rows.append(dict(key=exp.key, images=images, layers=len(net), steps=T,
                          operations=training_flops(exp, net, data.info.image)))
     return pd.DataFrame(rows)

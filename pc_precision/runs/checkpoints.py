@@ -47,7 +47,7 @@ def from_arrays(state: State) -> State:
 
 def shapes(exp: Experiment, info: DatasetInfo) -> State:
     "What `to_arrays` gives for this experiment: a tree of shapes and dtypes; computes nothing."
-    state = jax.eval_shape(partial(start, exp, make_plan(exp, info)))
+    state = jax.eval_shape(partial(start, make_plan(exp, info), exp.seed))
     return state._replace(key=jax.eval_shape(jax.random.key_data, state.key))
 
 # %% ../../nbs/21_checkpoints.ipynb #66f5f9a0

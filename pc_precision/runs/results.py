@@ -32,9 +32,9 @@ import numpy as np
 from ..data import DATASETS, DatasetInfo, Split, normalise
 from ..devices import devices_for, peak_memory, processor
 from ..energy import LOSSES, Loss
-from ..experiment import Experiment, network, resolve
+from ..experiment import Experiment, network, settings_of
 from ..layers import Network, feedforward
-from ..training import Epoch, Plan, State, best_epoch, data_of, evaluate, finished, merit, train
+from ..training import Epoch, Plan, State, best_epoch, data_of, evaluate, finished, merit, selection_of, train
 from .checkpoints import Checkpoints, Saved, copies, digest_of, fitted, latest, named, record_json, sealed, shapes, to_arrays, unsealed
 from .store import COLUMNS, OUTCOMES, SCHEMA, SETTINGS, Store, same_result, write_whole
 
@@ -105,7 +105,7 @@ def add_session(earlier: Iterable[dict], about: dict, epochs: tuple[int, int], s
 
 def as_settings(exp: Experiment) -> dict[str, Any]:
     "The resolved settings of an experiment that matter."
-    return {name: value for name, value in asdict(resolve(exp)).items() if value is not None}
+    return {name: value for name, value in settings_of(exp).items() if value is not None}
 
 # %% ../../nbs/22_results.ipynb #fee42040
 def never(exp: Experiment, seconds: float) -> bool:
@@ -164,7 +164,7 @@ def run(exp: Experiment, data: Any, progress: Callable[[Epoch], None] = lambda r
         progress(record)
         each(exp, record)
         seconds, lap = time.perf_counter() - lap, time.perf_counter()
-        over = finished(exp, records) is not None
+        over = finished(selection_of(exp), records) is not None
         stopping = not over and stop(exp, seconds)
         if checkpoints and not over and (stopping or checkpoints.due()):
             notes = head | {"sessions": sessions(), "records": [record_json(r) for r in records]}
@@ -177,7 +177,7 @@ def run(exp: Experiment, data: Any, progress: Callable[[Epoch], None] = lambda r
 def as_result(exp: Experiment, state: State, records: list[Epoch], sessions: list[dict]) -> dict[str, Any]:
     "What a run found and where."
     about = {name: value for name, value in sessions[-1].items() if name not in ("epochs", "seconds")}
-    return {"outcome": finished(exp, records) or "interrupted", "seconds": round(sum(s["seconds"] for s in sessions), 2),
+    return {"outcome": finished(selection_of(exp), records) or "interrupted", "seconds": round(sum(s["seconds"] for s in sessions), 2),
             "peak_memory": peak_memory(), "parameters": parameters_digest(state), "provenance": about, "sessions": sessions,
             "columns": COLUMNS, "rows": [row for record in records for row in epoch_rows(record)]}
 

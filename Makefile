@@ -5,6 +5,8 @@ PROFILE ?= smoke
 PARAMS  ?=
 OUT     ?= out
 ARGS    ?=
+# processes that train at once: a GPU is not shared
+WORKERS ?= $(if $(findstring cuda,$(EXTRAS)),1,2)
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -35,8 +37,7 @@ $(VENV):
 setup: $(STAMP) ## the virtual environment alone
 
 table1: $(STAMP) ## Table 1 of the paper, at PROFILE smoke on a CPU, into OUT
-	mkdir -p $(OUT)
-	$(BIN)/papermill nbs/table1.ipynb $(OUT)/table1.ipynb -p profile $(PROFILE) -p results_dir $(OUT)/results -p out_dir $(OUT) $(PARAMS)
+	$(BIN)/pc-precision run table1 --profile $(PROFILE) --results $(OUT)/results --out $(OUT) --workers $(WORKERS) $(PARAMS)
 	@cat $(OUT)/table1.md
 
 test: $(STAMP) ## what everything must fulfil, minutes on two cores; `make proofs` runs the rest

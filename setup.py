@@ -1,8 +1,9 @@
-"""The package as settings.ini describes it; there is no second place for a version or a requirement."""
+"""The package as settings.ini describes it; there is no second place for a version, a requirement or a notebook."""
 from configparser import ConfigParser
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 config = ConfigParser(delimiters=["="])
@@ -12,7 +13,23 @@ cfg = config["DEFAULT"]
 STATUS = {"1": "1 - Planning", "2": "2 - Pre-Alpha", "3": "3 - Alpha", "4": "4 - Beta", "5": "5 - Production/Stable"}
 EXTRA = "_requirements"
 
+
+
+class WithNotebooks(build_py):
+    "Copies the notebooks of the paper into the built package: it runs them where there is no clone."
+
+    def run(self):
+        super().run()
+        target = Path(self.build_lib, cfg["lib_path"], "notebooks")
+        if not self.editable_mode:
+            self.mkpath(str(target))
+            for path in (HERE / cfg["nbs_path"]).glob("[a-z]*.ipynb"):
+                if path.stem != "index":
+                    self.copy_file(str(path), str(target / path.name))
+
+
 setup(
+    cmdclass={"build_py": WithNotebooks},
     name=cfg["lib_name"],
     version=cfg["version"],
     description=cfg["description"],

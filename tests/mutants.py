@@ -139,6 +139,13 @@ MUTANTS = [
     Mutant("a cut table of trials read", "runs/search.py", ".sum() >= wanted", ".sum() >= 0", "test_search.py truncated"),
     Mutant("a mean over different settings", "paper/figures.py", "    if mixed(table) and not apart:\n", "    if False:\n", "test_figures.py no_common_mean"),
     Mutant("3.5 seeds are 3", "paper/items.py", "whole(item) if kind is int else kind(item)", "kind(item)", "test_items.py other_numbers"),
+    Mutant("progress counts its own runs alone", "runs/results.py", "if self.store and exp not in self.done", "if False and exp not in self.done",
+           "test_results.py other_processes_finish"),
+    Mutant("a step of inference costs nothing", "runs/results.py", "(1 + (resolve(exp).T or 0))", "1", "test_results.py arithmetic"),
+    Mutant("an installed copy before the clone's notebooks", "cli.py", '(package.parent / "nbs", package / "notebooks")',
+           '(package / "notebooks", package.parent / "nbs")', "test_cli.py of_a_clone"),
+    Mutant("--out looked at after training", "cli.py", 'for folder in (out, read.get("out_dir", out)):', "for folder in ():",
+           "test_cli.py before_anything_trains"),
     Mutant("a limit that never stops", "runs/queue.py", "return not self.room(exp)", "return False", "test_queue.py limit"),
     # learning
     Mutant("forward update predicts from the final activities", "learning.py", "Lesson(settled.initial, settled.displacements)",

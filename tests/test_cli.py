@@ -1,11 +1,14 @@
 """The command line: a thin door that says what it opens."""
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from configparser import ConfigParser
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import papermill.cli
 import pytest
@@ -59,7 +62,7 @@ def notebook(folder: Path, name: str, *sources: str) -> Path:
 def fig9(tmp_path, monkeypatch) -> list:
     """A notebook `fig9` that declares a few parameters; the list is what it trains."""
     notebook(tmp_path, "fig9", "profile: str = 'smoke'\nresults_dir: str = 'results'\ndata_dir: str = None")
-    monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
+    monkeypatch.setattr(cli, "notebook_folder", lambda: tmp_path)
     wanted = []
     monkeypatch.setattr(cli, "items", lambda name, profile, **parameters: list(wanted))
     return wanted
@@ -72,7 +75,8 @@ def test_list_names_every_figure_and_table_with_its_title():
     assert lines["table1"] == "Table 1: test accuracies"
 
 
-def test_run_prints_the_papermill_command_it_runs(papermills, tmp_path):
+def test_run_prints_the_papermill_command_it_runs(papermills, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "items", lambda name, profile, **parameters: [])
     out, store = tmp_path / "out", tmp_path / "store"
     answer = call("run", "table1", "--profile", "laptop", "-p", "models", "vgg5", "-p", "epochs", "2",
                   "--out", str(out), "--results", str(store))
@@ -89,7 +93,7 @@ def test_run_prints_the_papermill_command_it_runs(papermills, tmp_path):
 
 def test_run_gives_a_notebook_only_what_it_declares(papermills, tmp_path, monkeypatch):
     notebook(tmp_path, "fig9", "out_dir: str = 'out'\n")
-    monkeypatch.setattr(queue, "notebook_folder", lambda: tmp_path)
+    monkeypatch.setattr(cli, "notebook_folder", lambda: tmp_path)
     monkeypatch.setattr(cli, "items", lambda name, profile: [])
     assert call("run", "fig9", "--out", str(tmp_path / "out")).exit_code == 0
     assert papermills[0]["parameters"] == {"out_dir": str(tmp_path / "out")}
@@ -109,19 +113,101 @@ def test_misspelt_names_stop_in_one_sentence(words, said, papermills, tmp_path, 
     assert list(tmp_path.iterdir()) == [], "nothing is made for a name that does not exist"
 
 
-def test_an_error_in_a_notebook_is_said_without_its_traceback(tmp_path, monkeypatch):
-    def fails(**given):
-        raise PapermillExecutionError(3, 3, "source", "ValueError", "no such thing", [])
-    monkeypatch.setattr(papermill.cli, "execute_notebook", fails)
-    answer = call("run", "table1", "--out", str(tmp_path))
+def raising(error: BaseException):
+    """A function that raises, whatever it is called with."""
+    def fails(*given, **named):
+        raise error
+    return fails
+
+
+def test_an_error_in_a_notebook_is_said_without_its_traceback(fig9, tmp_path, monkeypatch):
+    error = PapermillExecutionError(3, 3, "source", "ValueError", "no such thing", [])
+    monkeypatch.setattr(papermill.cli, "execute_notebook", raising(error))
+    answer = call("run", "fig9", "--out", str(tmp_path / "out"))
     assert answer.exit_code == 1 and answer.output.splitlines()[-1] == "Error: ValueError: no such thing"
+
+
+@pytest.mark.parametrize("said, line", [("stopped: 1 of 2 runs were finished", "stopped: 1 of 2 runs were finished"),
+                                        ("", "stopped: what was finished is kept")])
+def test_ctrl_c_is_the_status_130_and_one_line(said, line, papermills, fig9, tmp_path, monkeypatch):
+    """Wherever it comes: in a notebook's kernel, which says so to papermill, or in this process before the notebook runs."""
+    words = ["run", "fig9", "--out", str(tmp_path / "out"), "--results", str(tmp_path / "store")]
+    monkeypatch.setattr(cli, "results", raising(KeyboardInterrupt(said)))
+    answer = call(*words)
+    assert (answer.exit_code, answer.stderr) == (130, line + "\n") and papermills == []
+    monkeypatch.setattr(cli, "results", lambda *given: None)
+    monkeypatch.setattr(papermill.cli, "execute_notebook", raising(PapermillExecutionError(3, 3, "source", "KeyboardInterrupt", said, [])))
+    answer = call(*words)
+    assert (answer.exit_code, answer.stderr.splitlines()[-1]) == (130, line) and "Traceback" not in answer.output
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_ends_all_workers(tmp_path):
+    """The whole group of processes gets the signal, as from a terminal; what was finished is found the next time."""
+    words = ["run", "table1", "-p", "models", "vgg5", "-p", "algorithms", "BP", "-p", "seeds", "[0, 1, 2, 3, 4, 5]", "--workers", "2",
+             "--results", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    started = subprocess.Popen([sys.executable, "-m", "pc_precision", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    lines = iter(started.stderr.readline, "")
+    assert next(line for line in lines if line.startswith("1 of 12 runs") or line.startswith("2 of 12 runs"))
+    os.killpg(started.pid, signal.SIGINT)
+    *_, last = started.communicate(timeout=60)[1].splitlines()
+    stored = len(list((tmp_path / "store").glob("*.json")))
+    assert started.returncode == 130 and last.startswith(f"stopped: {stored} of 12 runs were finished") and 0 < stored < 12
+    assert not alive(started.pid), "no worker goes on"
+
+
+def alive(group: int) -> bool:
+    """Whether a group of processes has a member."""
+    try:
+        os.killpg(group, 0)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+@pytest.mark.parametrize("words", [["--out"], ["-p", "out_dir"]])
+def test_an_out_folder_that_cannot_be_written_is_refused_before_anything_trains(words, papermills, fig9, tmp_path, monkeypatch):
+    notebook(tmp_path, "fig9", "results_dir: str = 'results'\nout_dir: str = 'out'")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    fig9.append(pc.Experiment(model="mlp-4", limit=64, batch_size=32, epochs=1, augment=False))
+    answer = call("run", "fig9", *words, str(tmp_path / "file" / "out"), "--results", str(tmp_path / "store"))
+    assert answer.exit_code == 1 and "nothing can be written in" in answer.output and answer.output.count("\n") == 1
+    assert papermills == [] and not (tmp_path / "store").exists()
+
+
+def test_run_trains_before_the_notebook_with_other_workers(papermills, fig9, tmp_path, monkeypatch):
+    fig9.append(pc.Experiment(model="mlp-4", limit=64, batch_size=32, epochs=1, augment=False))
+    asked = []
+    start = lambda words, **given: asked.append(words) or SimpleNamespace(terminate=lambda: None, wait=lambda: None)
+    monkeypatch.setattr(cli, "subprocess", SimpleNamespace(Popen=start, DEVNULL=None))
+    words = ["--profile", "smoke", "--results", str(tmp_path / "store"), "-p", "data_dir", "None"]
+    answer = call("run", "fig9", *words, "--out", str(tmp_path / "out"), "--workers", "3")
+    assert answer.exit_code == 0 and len(papermills) == 1 and len(list((tmp_path / "store").glob("*.json"))) == 1
+    assert "0 of 1 runs: digits mlp-4 S+F seed 0" in answer.stderr
+    assert asked == 2 * [[sys.executable, "-m", "pc_precision", "train", "fig9", *words]]
+    cli.main.commands["train"].make_context("train", ["fig9", *words])          # raises for what it does not know
+
+
+def test_the_runs_of_a_table_of_seconds_have_the_machine_for_themselves(tmp_path):
+    with pytest.raises(ValueError, match="do not share a machine"), cli.helpers(1, ["table6"]):
+        pass
 
 
 def test_without_notebooks_one_sentence_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(pc, "__file__", str(tmp_path / "site-packages" / "pc_precision" / "__init__.py"))
     for words in (["list"], ["run", "table1"], ["status"]):
         answer = call(*words)
-        assert answer.exit_code == 1 and "clone the repository" in answer.output.splitlines()[-1]
+        assert answer.exit_code == 1 and "install pc_precision again" in answer.output.splitlines()[-1]
+
+
+def test_the_notebooks_are_those_of_a_clone_else_those_that_the_package_brings(tmp_path, monkeypatch):
+    monkeypatch.setattr(pc, "__file__", str(tmp_path / "pc_precision" / "__init__.py"))
+    for folder in ("pc_precision/notebooks", "nbs"):
+        (tmp_path / folder).mkdir(parents=True)
+        notebook(tmp_path / folder, "fig9", "profile: str = 'smoke'")
+        assert list(cli.notebooks().values()) == [tmp_path / folder / "fig9.ipynb"]
 
 
 @pytest.mark.parametrize("given", ["BP,PC", '["BP","PC"]', "['BP', 'PC']"])

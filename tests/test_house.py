@@ -3,6 +3,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -237,14 +238,40 @@ def test_pins_cover_what_is_installed_underneath():
     assert sorted({package for package, _ in seen} - pins().keys()) == [], "make pins"
 
 
-def test_wheel_carries_modules_and_assets(tmp_path):
-    copy = copy_of_the_house(tmp_path)
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel that is built from the source archive: both must hold all that is needed."""
+    copy, dist = copy_of_the_house(tmp_path_factory.mktemp("house")), tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "setup.py", "-q", "sdist", "--dist-dir", dist], cwd=copy, check=True, capture_output=True)
+    [archive] = dist.glob("*.tar.gz")
     subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-                    "--wheel-dir", tmp_path / "dist", copy], check=True, capture_output=True)
-    [wheel] = (tmp_path / "dist").glob("*.whl")
-    packed = {entry for entry in zipfile.ZipFile(wheel).namelist() if entry.startswith("pc_precision/")}
-    folder = copy / "pc_precision"
-    assert packed == {str(path.relative_to(copy)) for path in [*folder.rglob("*.py"), *(folder / "assets").iterdir()]}
+                    "--wheel-dir", dist, archive], check=True, capture_output=True)
+    [found] = dist.glob("*.whl")
+    return found
+
+
+def test_wheel_carries_modules_assets_and_the_papers_notebooks(wheel):
+    files = zipfile.ZipFile(wheel)
+    packed = {entry for entry in files.namelist() if entry.startswith("pc_precision/")}
+    folder, notebooks = ROOT / "pc_precision", {f"pc_precision/notebooks/{path.name}": path for path in PAPER}
+    assert packed == {str(path.relative_to(ROOT)) for path in [*folder.rglob("*.py"), *(folder / "assets").iterdir()]} | set(notebooks)
+    assert all(files.read(entry) == path.read_bytes() for entry, path in notebooks.items())
+    assert "pc_precision/notebooks/table1.ipynb" in packed and not (folder / "notebooks").exists(), "the source is nbs/ alone"
+
+
+@pytest.mark.slow
+def test_an_installed_package_runs_a_table_far_from_any_clone(wheel, tmp_path):
+    site, here = tmp_path / "site", tmp_path / "here"
+    here.mkdir()
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel], check=True, capture_output=True)
+    words = ["-p", "models", "vgg5", "-p", "algorithms", "BP", "-p", "seeds", "0", "-p", "epochs", "1", "--results", "store", "--workers", "2"]
+    done = subprocess.run([sys.executable, "-m", "pc_precision", "run", "table1", *words], cwd=here, env=os.environ | {"PYTHONPATH": str(site)},
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert shlex.split(done.stdout)[1] == str(site / "pc_precision" / "notebooks" / "table1.ipynb")
+    assert "0 of 2 runs: digits vgg5 BP seed 0" in done.stderr
+    assert len(list((here / "store").glob("*.json"))) == 2
+    assert {path.name for path in (here / "out").iterdir()} >= {"table1.ipynb", "table1.md", "table1.csv"}
 
 
 IMPORT_EVERYTHING = """

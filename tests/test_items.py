@@ -9,7 +9,7 @@ import pytest
 from pc_precision.experiment import Experiment
 from pc_precision.paper.items import (
     ITEMS, NOTHING, PROFILES, THIRTEEN, as_list, check_parameters, grid, items, larger_scale, plans, store_of)
-from pc_precision.runs.queue import cells, is_parameters, notebooks
+from pc_precision.cli import cells, is_parameters, notebooks
 from pc_precision.runs.results import as_settings
 from pc_precision.runs.store import Store
 

@@ -1,5 +1,6 @@
 "The store: nothing is trained twice, nothing finished is lost, nothing is half."
 import importlib
+import io
 import json
 import os
 import pathlib
@@ -296,3 +297,61 @@ def test_ctrl_c_says_one_line_of_what_is_kept(tmp_path):
     lines = done.stderr.strip().splitlines()
     assert done.returncode in (130, -signal.SIGINT) and lines[-1].startswith("KeyboardInterrupt: stopped: 1 of 2 runs were finished and are kept in")
     assert len(lines) < 10 and "jax" not in done.stderr and len(Store(tmp_path).files()) == 1
+
+
+class Screen(io.StringIO):
+    """An error stream, of a terminal or not."""
+    terminal = True
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+RUNS = [Experiment(model="mlp-4-4", algorithm="PC", epochs=2), Experiment(model="mlp-4-4", algorithm="BP", epochs=4)]     # 3 layers: 2 * 3 * 4, 4 * 3
+
+
+def progress(monkeypatch, store: pathlib.Path | None = None, **changes):
+    """(a `Progress` of `RUNS` whose clock stands, its clock, the screen it writes on)"""
+    screen, clock = Screen(), [100.0]
+    vars(screen).update(changes)
+    monkeypatch.setattr(store_module.sys, "stderr", screen)
+    monkeypatch.setattr(store_module.time, "monotonic", lambda: clock[0])
+    return store_module.Progress(RUNS, True, store and Store(store)), clock, screen
+
+
+def test_progress_is_a_line_a_run_and_judges_time_by_arithmetic(monkeypatch):
+    """PC costs epochs x layers x (T + 1), BP epochs x layers: of 24 + 12 = 36 parts, 24 in a minute leave half a minute."""
+    shown, clock, screen = progress(monkeypatch, terminal=False)
+    for exp, later in zip(RUNS, (60, 30)):
+        shown.begin(exp)
+        clock[0] += later
+        for _ in range(exp.epochs):
+            shown(None)
+        shown.end()
+    shown.close()
+    assert screen.getvalue() == ("0 of 2 runs: digits mlp-4-4 PC seed 0\n1 of 2 runs, about 30 s left: digits mlp-4-4 BP seed 0\n"
+                                 "2 runs in 2 min\n")
+
+
+def test_on_a_terminal_the_line_changes_with_every_epoch(monkeypatch):
+    shown, clock, screen = progress(monkeypatch)
+    shown.begin(RUNS[0])
+    clock[0] += 60
+    shown(None)                                              # 12 of 36 parts in a minute
+    shown.close()
+    assert screen.getvalue() == ("\r\x1b[K0 of 2 runs: digits mlp-4-4 PC seed 0\r\x1b[K0 of 2 runs, about 2 min left: digits mlp-4-4 PC seed 0\n")
+
+
+def test_progress_counts_what_other_processes_finish(tmp_path, monkeypatch):
+    shown, clock, screen = progress(monkeypatch, tmp_path, terminal=False)
+    Store(tmp_path).path(RUNS[1]).write_text("")
+    clock[0] += 60
+    shown.begin(RUNS[0])
+    assert screen.getvalue() == "1 of 2 runs, about 2 min left: digits mlp-4-4 PC seed 0\n"
+    assert store_module.Progress([], False).efforts == {}, "nothing is shown"
+
+
+def test_results_says_how_far_it_is(tmp_path, capsys):
+    results(GRID[:1], tmp_path)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"0 of 1 runs: {store_module.title(GRID[0])}" and lines[1].startswith("1 runs in ")

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['PACKAGES', 'KEEP', 'ABOUT', 'root', 'git', 'commit', 'version', 'provenance', 'epoch_rows', 'parameters_digest',
-           'add_session', 'as_settings', 'never', 'no_log', 'Best', 'begin', 'run', 'as_result', 'Progress',
-           'keep_result', 'run_missing', 'lacks_network', 'agree', 'trained_bytes', 'load_trained', 'trained_info',
-           'own_images', 'jit_outputs', 'predict', 'metrics', 'loader', 'distinct', 'results', 'train_missing',
-           'warn_networks', 'read_store', 'kept', 'every_one', 'about_run', 'rows_of', 'to_frame']
+           'add_session', 'as_settings', 'never', 'no_log', 'Best', 'begin', 'run', 'as_result', 'title', 'effort',
+           'duration', 'Progress', 'keep_result', 'run_missing', 'lacks_network', 'agree', 'trained_bytes',
+           'load_trained', 'trained_info', 'own_images', 'jit_outputs', 'predict', 'metrics', 'loader', 'distinct',
+           'results', 'train_missing', 'warn_networks', 'read_store', 'kept', 'every_one', 'about_run', 'rows_of',
+           'to_frame']
 
 # %% ../../nbs/22_results.ipynb #c8678159
 import contextlib
@@ -19,6 +20,7 @@ import os
 import pathlib
 import platform
 import subprocess
+import sys
 import time
 import warnings
 from dataclasses import asdict, dataclass
@@ -182,36 +184,73 @@ def as_result(exp: Experiment, state: State, records: list[Epoch], sessions: lis
             "columns": COLUMNS, "rows": [row for record in records for row in epoch_rows(record)]}
 
 # %% ../../nbs/22_results.ipynb #513d9286
-class Progress:
-    "A bar over the epochs of all missing runs, with the time left; silent if `show` is False."
+def title(exp: Experiment) -> str:
+    "An experiment in a few words."
+    norm = {None: "", "bn": " BatchNorm", "freeze": " BatchNorm Freezing"}[exp.batch_norm]
+    return f"{exp.dataset} {exp.model} {exp.algorithm}{norm} seed {exp.seed}"
 
-    def __init__(self, experiments: list[Experiment], show: bool):
-        self.exp, self.count, self.bar = None, 0, None
-        if show:
-            with contextlib.suppress(ImportError):           # without tqdm: no bar
-                from tqdm.auto import tqdm
-                self.bar = tqdm(total=sum(e.epochs for e in experiments), unit="epoch", smoothing=0.05, mininterval=1)
+
+def effort(exp: Experiment) -> int:
+    "What a run costs, in passes through a layer and epoch."
+    return exp.epochs * exp.layers * (1 + (settings_of(exp).get("T") or 0))
+
+
+def duration(seconds: float) -> str:
+    "Seconds as a person says them."
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+class Progress:
+    "One line on the error stream: runs done, time left, the present run; a terminal shows it in place. Silent if `show` is False."
+
+    def __init__(self, experiments: list[Experiment], show: bool, store: Store | None = None):
+        self.exp, self.count, self.began = None, 0, time.monotonic()
+        self.efforts = {exp: effort(exp) for exp in experiments} if show else {}
+        self.open = [exp for exp in self.efforts if store is None or not store.path(exp).exists()]
+        self.store, self.done, self.place = store, set(), sys.stderr.isatty()
+
+    def look(self) -> None:
+        "Take note of what other processes finished."
+        self.done |= {exp for exp in self.open if self.store and exp not in self.done and self.store.path(exp).exists()}
+
+    def left(self) -> str:
+        "The time that the open runs take, by what the others took; empty while that is not known."
+        part = 0 if self.exp in self.done else self.count / self.exp.epochs * self.efforts[self.exp]
+        done, total = part + sum(self.efforts[exp] for exp in self.done), sum(self.efforts.values())
+        seconds = (time.monotonic() - self.began) * (total - done) / done if done else 0
+        return f", about {duration(seconds)} left" if seconds else ""
+
+    def say(self) -> None:
+        "Say how far it is."
+        self.look()
+        line = f"{len(self.done)} of {len(self.efforts)} runs{self.left()}: {title(self.exp)}"
+        self.show(line, "" if self.place else "\n")
+
+    def show(self, line: str, end: str) -> None:
+        "Write a line, over the last one on a terminal."
+        if line or self.place:
+            print(f"\r\x1b[K{line}" if self.place and line else line, end=end, file=sys.stderr, flush=True)
 
     def begin(self, exp: Experiment) -> None:
         "A run begins."
         self.exp, self.count = exp, 0
-        if self.bar is not None:
-            self.bar.set_description(f"{exp.dataset} {exp.model} {exp.algorithm} {exp.batch_norm or ''} seed {exp.seed}")
+        if exp in self.efforts:
+            self.say()
 
     def __call__(self, record: Epoch) -> None:
         self.count += 1
-        if self.bar is not None:
-            self.bar.update()
+        if self.place and self.exp in self.efforts:
+            self.say()
 
     def end(self) -> None:
-        "A run is over; epochs it did not need count as done."
-        if self.bar is not None:
-            self.bar.update(self.exp.epochs - self.count)
+        "A run is over."
+        self.done.add(self.exp)
 
     def close(self) -> None:
-        "No more runs."
-        if self.bar is not None:
-            self.bar.close()
+        "No more runs; says how long they took, if all were done."
+        if self.efforts:
+            took = f"{len(self.efforts)} runs in {duration(time.monotonic() - self.began)}"
+            self.show(took if len(self.done) == len(self.efforts) else "", "\n")
 
 # %% ../../nbs/22_results.ipynb #f0c08764
 def keep_result(exp: Experiment, store: Store, done: dict[str, Any], checkpoints: Checkpoints, trained: bytes = b"") -> None:
@@ -378,7 +417,7 @@ def results(experiments: Iterable[Experiment], store: Any = "results", data_dir:
     warn_networks(there, store, keep)
     missing = [exp for exp in experiments if exp.key not in there or lacks_network(exp, store, there[exp.key], keep)]
     if missing:
-        train_missing(missing, store, loader(data_dir), Progress(missing, progress), checkpoint_every, keep, each)
+        train_missing(missing, store, loader(data_dir), Progress(missing, progress, store), checkpoint_every, keep, each)
     return to_frame([there[exp.key] if exp.key in there else store.get(exp) for exp in experiments])
 
 

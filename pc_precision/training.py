@@ -22,7 +22,7 @@ import optax
 from .data import Dataset, DatasetInfo, Split, augment, check_images, check_labels, limited, load, normalise
 from .devices import divide, mesh_of, mesh_under, release_memory, replicate
 from .energy import LOSSES, Loss, Output, layer_energies
-from .experiment import INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, Recipe, covariance, network, resolve
+from .experiment import INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, Recipe, covariance, network, resolve, warn_of_silent_layers
 from .layers import Network, feedforward
 from .learning import Algorithm, Learned, as_rule, forward, learn
 
@@ -303,6 +303,7 @@ def train(exp: Experiment, data: Dataset, state: State | None = None,
     """
     check_data(data, exp.select)
     check_augmentation(exp, data)
+    warn_of_silent_layers(exp)
     plan, records, mesh = make_plan(exp, data.info), list(records), mesh_of(exp.batch_size)
     state = replicate(start(exp, plan) if state is None else state, mesh)
     split = training_split(exp, data)

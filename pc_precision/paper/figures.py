@@ -7,7 +7,7 @@ __all__ = ['FLOOR', 'SPLITS', 'SETTINGS_OF_A_RUN', 'SHORT', 'NORM_BARS', 'MODES'
            'front_steps', 'acting_covariance', 'as_cell', 'write_cells', 'table_map', 'draw_front', 'layer_colours',
            'layer_bar', 'energy_lines', 'shares', 'share_bars', 'energies_of', 'by_epoch', 'energy_column',
            'width_in_words', 'size_of', 'energy_figure', 'imbalance', 'imbalance_table', 'Box', 'draw_box',
-           'flow_chart', 'cell', 'norm_of', 'cells_of', 'differing', 'by_norm', 'depth', 'untuned_cells',
+           'flow_chart', 'cell', 'norm_of', 'cells_of', 'differing', 'by_norm', 'depth', 'cell_names', 'untuned_cells',
            'accuracy_table', 'to_markdown', 'save_table', 'caption', 'depth_figure', 'bars', 'chance_line',
            'nudged_bars', 'nudging_figure', 'freezing_figure', 'published', 'used_by', 'space_table', 'plot_history',
            'plot_importances', 'plot_search', 'found_table', 'test_cell', 'round_to_three']
@@ -332,10 +332,16 @@ def depth(model: str) -> int:
 SHORT = {"none": "", "bn": "BN", "freeze": "BF"}
 
 
+def cell_names(table: Any) -> list[tuple]:
+    "The cell of `cells_of` of each row; a mode that a run does not have is ''."
+    names = table[cells_of(table)].astype(object)
+    return list(names.where(names.notna(), "").itertuples(index=False, name=None))
+
+
 def untuned_cells(frame: Any) -> set[tuple]:
-    "The cells of `cells_of` that hold a run whose settings nobody searched."
-    runs = frame.drop_duplicates("key").astype({"batch_norm": object})
-    return {*runs.loc[untuned(runs), cells_of(frame)].itertuples(index=False, name=None)}
+    "The cells that hold a run whose settings nobody searched."
+    runs = frame.drop_duplicates("key")
+    return {*cell_names(runs[untuned(runs)])}
 
 
 def accuracy_table(frame: Any, metric: str = "top1") -> Any:
@@ -348,8 +354,8 @@ def accuracy_table(frame: Any, metric: str = "top1") -> Any:
     more = differing(frame)
     table = by_norm(frame, metric, more)
     guessed = untuned_cells(frame)
-    if len(guessed) < len(table.drop_duplicates(cells_of(frame))):
-        table["untuned"] = [cell in guessed for cell in table[cells_of(frame)].itertuples(index=False, name=None)]
+    if guessed != {*cell_names(frame)}:
+        table["untuned"] = [name in guessed for name in cell_names(table[cells_of(frame)])]
     key = list(zip(table.norm.map(list(SHORT).index), table.bn_mode.eq("ema"), table.model.map(depth), table.model))
     name = lambda k: " ".join(filter(None, [k[3].upper(), list(SHORT.values())[k[0]], "ema" * bool(k[1])]))
     table = table.assign(cell=[cell(row) for _, row in table.iterrows()], column=[name(k) for k in key])
@@ -378,7 +384,7 @@ def caption(frame: Any, what: str, profile: str) -> str:
     "One sentence on where the numbers of a table come from."
     size, select = width_in_words(frame), " and ".join(dict.fromkeys(frame["select"]))
     devices = [", ".join(frame["device"].unique())]
-    guessed = "nobody searched the settings of any cell (untuned)" if len(untuned_cells(frame)) == len(frame.drop_duplicates(cells_of(frame))) else ""
+    guessed = "nobody searched the settings of any cell (untuned)" * (untuned_cells(frame) == {*cell_names(frame)})
     return (f"{what} (%), profile {profile}: mean ± standard deviation over {frame['seed'].nunique()} seed(s); epoch chosen by "
             f"{select} accuracy among at most {frame['epoch'].max()}; {'; '.join(filter(None, [size, *devices, guessed]))}.")
 

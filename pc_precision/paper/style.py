@@ -111,6 +111,6 @@ def colour_bar(fig: Any, image: Any, axes: Any, label: str, **options: Any) -> A
 
 # %% ../../nbs/30_style.ipynb #70cd8089
 def patch_legend(fig: Any, handles: list) -> None:
-    "A legend in one row below all panels."
-    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=SETTINGS["legend.fontsize"],
+    "A legend below all panels, at most seven names a row."
+    fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7), fontsize=SETTINGS["legend.fontsize"],
                frameon=False, handlelength=1.6, columnspacing=1.2)

@@ -68,7 +68,7 @@ class Difference(NamedTuple):
         if self.missing:
             return f"{self.name}: no runs of {', '.join(self.missing)}"
         lost = f", {self.diverged} diverged" if self.diverged else ""
-        lost += f", seed {' and '.join(map(str, self.lacking))} lacks a run" if self.lacking else ""
+        lost += f", a run is lacking of seed {' and '.join(map(str, self.lacking))}" if self.lacking else ""
         spread = f"± {'at least ' * (self.n == 1)}{self.half:.1f}" if self.half == self.half else "± unknown"
         more = f"{self.mean:+.1f} {spread} {self.unit}" if self.n else "no seed has all runs"
         threshold = f", to exceed {self.least:g}" if self.least else ""
@@ -134,7 +134,7 @@ def one_scale(frame: Any) -> Any:
     table = scores(frame)
     if table.empty:
         return table.reindex(columns=["key", "dataset", "model", "algorithm", "norm", "seed", "outcome", "score"])
-    table = table.assign(norm=norm_of(table), untuned=untuned(table))
+    table = table.assign(norm=norm_of(table), untuned=table["untuned"] if "untuned" in table else untuned(table))
     cell = ["model", "algorithm", "norm", "seed"]
     if table.dataset.nunique() > 1 or table.duplicated(cell).any():
         raise ValueError("a verdict needs runs of one data set and one scale: filter dataset, reading, width, limit or bn_mode first")
@@ -405,14 +405,13 @@ OF_A_READING = (2, 3, 4, 5, "T1", "T4", "T5", "F2", "F4")     # claims about S o
 
 
 def of_reading(frame: Any, reading: str) -> Any:
-    "The runs without a spiking schedule and those with one in this reading; all of a frame that tells no readings apart."
-    if "reading" not in frame:
-        return frame
+    "The runs without a spiking schedule and those with one in this reading."
     return frame[~frame["algorithm"].isin(SPIKING) | (frame["reading"] == reading)]
 
 
 def judge_claim(frame: Any, number: int | str, readings: Iterable[str] = READINGS) -> list[Verdict]:
-    "The verdict on a claim, or one for each reading if it is about S or S+F, named in the claim."
+    "The verdict on a claim, or one for each reading if it is about S or S+F, named in the claim; a frame may be one of `by_row`."
+    frame = frame.assign(algorithm=frame["algorithm"].astype(str).str.replace(r" \(.*", "", regex=True))
     if number == "T6" or "reading" not in frame:
         return [CLAIMS[number](frame)]
     if number not in OF_A_READING:
@@ -423,6 +422,8 @@ def judge_claim(frame: Any, number: int | str, readings: Iterable[str] = READING
 
 def judge(frame: Any, numbers: Iterable[int | str] = tuple(CLAIMS), readings: Iterable[str] = READINGS) -> dict[str, list[Verdict]]:
     "The verdicts on the claims of these numbers for each data set, from one tidy DataFrame as `results` returns it."
+    runs = frame.drop_duplicates("key")
+    frame = frame.assign(untuned=frame["key"].map(dict(zip(runs["key"], untuned(runs)))))
     return {dataset: [v for number in numbers for v in judge_claim(some, number, readings)]
             for dataset, some in frame.groupby("dataset", sort=False)}
 

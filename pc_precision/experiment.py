@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['SCHEDULES', 'NUDGING', 'INFERENCES', 'ALGORITHMS', 'OPTIMISERS', 'RELAXATION', 'DEFAULTS', 'OWN', 'DATA_DEFAULTS',
-           'BATCH_NORM', 'SELECT', 'PRECISIONS', 'DTYPES', 'KINDS', 'MLP', 'Named', 'as_name', 'Recipe', 'defaults',
-           'Experiment', 'plain', 'check_named', 'check_names', 'is_number', 'check_numbers', 'settings_key', 'unused',
-           'resolve', 'settings_of', 'is_float', 'network', 'covariance']
+           'CONFIGURATIONS', 'PROGRAM', 'PRESETS', 'BATCH_NORM', 'SELECT', 'PRECISIONS', 'DTYPES', 'KINDS', 'MLP',
+           'ADAM_EPSILON', 'Named', 'as_name', 'Recipe', 'defaults', 'authors', 'Experiment', 'plain', 'check_named',
+           'check_names', 'is_number', 'check_numbers', 'settings_key', 'unused', 'resolve', 'settings_of', 'is_float',
+           'network', 'covariance', 'configurations', 'expected_sizes', 'bp_gradient', 'silent',
+           'warn_of_silent_layers']
 
 # %% ../nbs/13_experiment.ipynb #284cb3a9
 import hashlib
@@ -108,6 +110,38 @@ def defaults(algorithm: str, dataset: str, layers: int) -> dict:
     base = algorithm.removesuffix("-CN")
     nudged = dict(beta=0.5) if algorithm.endswith("-CN") else {}
     return RELAXATION | dict(T=layers) | DEFAULTS.get(base, OWN) | DATA_DEFAULTS.get(dataset, {}) | nudged
+
+# %% ../nbs/13_experiment.ipynb #5b7e2f14
+_NAMES = ("T", "x_step", "momentum", "learning_rate", "weight_decay", "activation", "beta", "top1")
+CONFIGURATIONS: dict[tuple[str, str, str], dict] = {key: dict(zip(_NAMES, row), reading="energy") for key, row in {
+    ("cifar10", "vgg5", "D+F-CN"): (6, 0.1315, 0.5, 3.090e-4, 3.81e-3, "gelu", 0.7, 89.53),
+    ("cifar100", "vgg5", "D+F-CN"): (8, 0.1576, 1.0, 8.79e-5, 1.59e-3, "gelu", 0.25, 65.33),
+    ("cifar100", "vgg5", "D+F"): (8, 0.1185, 1.0, 4.08e-4, 1.17e-5, "gelu", None, 66.13),
+    ("cifar10", "vgg7", "D+F"): (13, 0.2087, 1.0, 3.755e-4, 8.42e-5, "gelu", None, 89.07),
+    ("cifar100", "vgg9", "D+F-CN"): (9, 0.5115, 1.0, 2.32e-5, 1.84e-5, "gelu", 0.1, 60.26),
+    ("cifar10", "vgg11", "D+F-CN"): (11, 0.4489, 1.0, 2.015e-4, 4.40e-4, "gelu", 0.55, 85.75),
+    ("cifar10", "vgg11", "D+F"): (13, 0.3869, 0.9, 3.217e-4, 1.27e-5, "gelu", None, 85.59),
+    ("cifar100", "vgg11", "D+F-CN"): (13, 0.5634, 1.0, 2.574e-4, 1.60e-3, "gelu", 1.0, 60.55),
+    ("cifar100", "vgg11", "D+F"): (13, 0.6091, 0.7, 2.035e-4, 2.23e-3, "hard_tanh", None, 59.42),
+    ("cifar10", "vgg13", "D+F-CN"): (15, 0.5440, 1.0, 1.804e-4, 4.17e-4, "hard_tanh", 1.0, 85.88),
+    ("cifar10", "vgg13", "D+F"): (13, 0.5034, 1.0, 2.339e-4, 1.68e-3, "gelu", None, 86.70),
+    ("cifar100", "vgg13", "D+F"): (13, 0.6660, 0.7, 9.07e-5, 8.55e-4, "hard_tanh", None, 57.77)}.items()}
+
+
+def authors(dataset: str, model: str, algorithm: str) -> dict[str, Any]:
+    "What the authors tuned for this data set, network and algorithm; KeyError where they published nothing."
+    found = CONFIGURATIONS[dataset, model, algorithm]
+    return {name: value for name, value in found.items() if name not in ("top1", "activation") and value is not None}
+
+
+PROGRAM = dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1, nesterov=True)   # S+F of 2026, for ResNet10
+PRESETS: dict[str, dict] = {
+    "S+F (energy)": PROGRAM, "S (energy)": PROGRAM,                              # S: untuned
+    "S+F (activity)": dict(reading="activity", x_step=3e-4),                     # printed update; small: backpropagation to 1e-3
+    "S (activity)": dict(reading="activity", x_step=0.1, alpha=0.5),             # untuned; alpha = x_step points the wrong way
+    "D+F vgg5": authors("cifar100", "vgg5", "D+F"), "D+F vgg7": authors("cifar10", "vgg7", "D+F"),
+    "D+F vgg10": authors("cifar10", "vgg11", "D+F"),                             # the nearest network that has any
+    "D+F-CN vgg5": authors("cifar10", "vgg5", "D+F-CN"), "D+F-CN vgg10": authors("cifar10", "vgg11", "D+F-CN")}
 
 # %% ../nbs/13_experiment.ipynb #441a3619
 BATCH_NORM = (None, "bn", "freeze")
@@ -339,3 +373,54 @@ def covariance(exp: Experiment) -> jax.Array:
     named = {"constant": Constant(), "spiking": full.alpha and Spiking(full.alpha, full.base), "decaying": full.k and Decaying(full.k)}
     schedule = schedule if callable(schedule) else named[schedule]
     return schedule(full.T or 0, len(net) if net.parents is None else net.distance)
+
+# %% ../nbs/13_experiment.ipynb #8e40c6b2
+def configurations() -> dict[Experiment, float]:
+    "The authors' twelve configurations as experiments, each with the accuracy (per cent) that they published."
+    common = dict(epochs=25, select="test", sign_per="epoch")
+    padded = lambda model: dict(padding=1) if model == "vgg5" else {}            # the program's VGG5
+    found = {(d, m, a): {n: v for n, v in settings.items() if n != "top1"} for (d, m, a), settings in CONFIGURATIONS.items()}
+    return {Experiment(dataset=d, model=m, algorithm=a, **common, **padded(m), **settings): CONFIGURATIONS[d, m, a]["top1"]
+            for (d, m, a), settings in found.items()}
+
+# %% ../nbs/13_experiment.ipynb #0d95ab3e
+ADAM_EPSILON = 1e-8                                         # of optax.adamw
+
+
+def expected_sizes(exp: Experiment) -> np.ndarray:
+    """The size (L,) of each layer's weight gradient over backpropagation's, to first order in the squared Jacobians.
+
+    Ones for backpropagation; nan for inference in other coordinates, a weight step at each step, or a network that is no chain.
+    """
+    full, recipe, L = resolve(exp), exp.recipe, exp.layers
+    if recipe.inference == "sweep":
+        return np.ones(L)
+    if recipe.inference not in ("cone", "dense") or recipe.tempo != "batch" or network(exp, 2).parents is not None:
+        return np.full(L, np.nan)
+    c, trace = np.append(np.zeros(L - 1), 1.0), np.zeros(L - 1)
+    for precision in 1 / np.asarray(covariance(exp), float):
+        own = precision[:-1] if full.reading == "energy" else precision[1:]
+        gradient = own * c[:-1] - precision[1:] * c[1:]
+        trace = gradient + full.momentum * trace
+        c[:-1] -= full.x_step * (gradient + full.momentum * trace if full.nesterov else trace)
+    return np.abs(c)
+
+
+def bp_gradient(L: int) -> np.ndarray:
+    "Rough root mean square (L,) of backpropagation's weight gradients at the start, without BatchNorm: see above."
+    return 0.1 * 0.25 ** np.minimum(L - 1, 2 * (L - np.arange(1.0, L + 1)))
+
+
+def silent(exp: Experiment) -> list[int]:
+    "Numbers of the layers whose gradient AdamW is expected to lose in its epsilon; none with BatchNorm, which was not measured."
+    sizes = expected_sizes(exp) * bp_gradient(exp.layers)
+    return [l for l, size in enumerate(sizes, 1) if size < ADAM_EPSILON and exp.optimiser == "adamw" and exp.batch_norm is None]
+
+
+def warn_of_silent_layers(exp: Experiment) -> None:
+    "A warning that names the layers of `silent`, if the algorithm has a precision schedule."
+    lost = silent(exp) if exp.recipe.schedule != "constant" else []
+    if lost:
+        warnings.warn(f"layer{'s' * (len(lost) > 1)} {', '.join(map(str, lost))} of {exp.model} with {exp.algorithm} will hardly learn: the "
+                      f"expected gradient is below AdamW's epsilon of {ADAM_EPSILON:g}; use a larger x_step or T, or settings of PRESETS",
+                      stacklevel=3)

@@ -383,7 +383,11 @@ VGG: dict[str, tuple] = {        # channels and pools, paddings, hidden linear l
     "vgg5": ("128 P 256 P 512 P 512 P", (1, 1, 1, 0), ()),
     "vgg7": ("128 P 128 256 P 256 512 P 512", (1, 1, 1, 0, 1, 0), ()),
     "vgg10": ("64 128 128 P 128 256 P 256 256 P 256 512 P", (1,) * 9, ()),
-    "vgg15": ("64 64 P 128 128 P 256 256 256 P 512 512 512 P 512 512 512 P", (1,) * 13, (4096,))}
+    "vgg15": ("64 64 P 128 128 P 256 256 256 P 512 512 512 P 512 512 512 P", (1,) * 13, (4096,)),
+    # of the authors' 2025 program, not of the paper
+    "vgg9": ("64 P 128 P 256 256 P 512 512 P", (1,) * 6, (4096, 4096)),
+    "vgg11": ("64 P 128 P 256 256 P 512 512 P 512 512 P", (1,) * 8, (4096, 4096)),
+    "vgg13": ("64 64 P 128 128 P 256 256 P 512 512 P 512 512 P", (1,) * 10, (4096, 4096))}
 
 # %% ../nbs/02_layers.ipynb #d51a6a8b
 def mlp(sizes: Sequence[int], classes: int = 10, activation: str = "gelu") -> Network:
@@ -393,7 +397,7 @@ def mlp(sizes: Sequence[int], classes: int = 10, activation: str = "gelu") -> Ne
 # %% ../nbs/02_layers.ipynb #80ba9693
 def vgg(channels: str | Sequence, classes: int = 10, width: float = 1.0, activation: str = "gelu", batch_norm: str | None = None,
         padding: int | Sequence[int] | None = None, hidden: Sequence[int] | None = None) -> Network:
-    """A VGG: "vgg5", "vgg7", "vgg10", "vgg15", or any depth as a list of channels with "P" for a pool inside the layer before.
+    """A VGG by a name of `VGG`, or any depth as a list of channels with "P" for a pool inside the layer before.
 
     `width` multiplies all channels and hidden sizes (at least 1 each); `padding` is one number or one a convolution
     (default: Table 3's, 1 for a list); `hidden`: sizes of linear layers before the readout. Source: paper, Table 3.

@@ -23,7 +23,7 @@ import optax
 from .data import Dataset, DatasetInfo, Split, augment, check_images, check_labels, limited, load, normalise
 from .devices import divide, mesh_of, mesh_under, release_memory, replicate
 from .energy import LOSSES, Loss, Output, layer_energies
-from .experiment import INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, Recipe, covariance, network, resolve
+from .experiment import INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, Recipe, covariance, network, resolve, warn_of_silent_layers
 from .layers import Network, feedforward
 from .learning import Algorithm, Learned, as_rule, forward, learn
 
@@ -344,6 +344,7 @@ def train(exp: Experiment, data: Dataset, state: State | None = None,
     On all local devices if they can divide a batch evenly: the numbers of one device to rounding.
     """
     check_data(data, exp.select)
+    warn_of_silent_layers(exp)
     told, records, mesh = protocol(exp, data.info), list(records), mesh_of(exp.batch_size)
     check_augmentation(told.plan, data)
     state = replicate(start(told.plan, told.seed) if state is None else state, mesh)

@@ -2,16 +2,21 @@
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import fields, replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers_core import x64                                 # noqa: F401
 from pc_precision.energy import Loss
-from pc_precision.experiment import (ALGORITHMS, DEFAULTS, INFERENCES, Experiment, Named, Recipe, covariance, defaults, network,
-                                     resolve, unused)
-from pc_precision.layers import mlp
+from pc_precision.experiment import (ALGORITHMS, DEFAULTS, INFERENCES, PRESETS, Experiment, Named, Recipe, authors, configurations,
+                                     covariance, defaults, expected_sizes, network, resolve, silent, unused, warn_of_silent_layers)
+from pc_precision.inference import relax
+from pc_precision.layers import feedforward, mlp
+from pc_precision.learning import weight_gradient
 from pc_precision.precision import Decaying, Spiking
 
 BASE = Experiment(model="vgg7", algorithm="S+F-CN", batch_norm="freeze")
@@ -215,3 +220,76 @@ def test_values_that_cannot_be_used_are_refused_in_one_sentence(changes, words):
 def test_a_name_must_do_for_a_file(name):
     with pytest.raises(ValueError, match="letters, digits"):
         Named(name, 1)
+
+
+# Published settings
+
+def test_presets_are_the_printed_ones_and_change_no_default():
+    program = PRESETS["S+F (energy)"]
+    assert program == dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1, nesterov=True)
+    assert PRESETS["S+F (activity)"] == dict(reading="activity", x_step=3e-4)
+    assert PRESETS["D+F vgg5"] == dict(reading="energy", T=8, x_step=0.1185, momentum=1.0, learning_rate=4.08e-4, weight_decay=1.17e-5)
+    assert PRESETS["D+F-CN vgg5"] == dict(reading="energy", T=6, x_step=0.1315, momentum=0.5, learning_rate=3.09e-4, weight_decay=3.81e-3, beta=0.7)
+    assert (PRESETS["D+F vgg10"]["T"], PRESETS["D+F vgg10"]["x_step"], PRESETS["D+F vgg10"]["momentum"]) == (13, 0.3869, 0.9)
+    for name, settings in PRESETS.items():
+        Experiment(model=(name.split() + ["vgg10"])[1] if "(" not in name else "vgg10", algorithm=name.split()[0], **settings)
+    stored = dict(width=1 / 8, learning_rate=3e-3, batch_size=64, epochs=10, schedule_epochs=10, limit=10000)
+    assert Experiment(dataset="cifar10", model="vgg10", algorithm="D+F", **stored).key == "9410bca8fb9b66fd"     # of a stored run
+
+
+def test_the_twelve_published_configurations_are_experiments_with_their_accuracies():
+    found = {(e.dataset, e.model, e.algorithm): (e, top1) for e, top1 in configurations().items()}
+    assert len(found) == 12 and {e.model for e, _ in found.values()} == {"vgg5", "vgg7", "vgg9", "vgg11", "vgg13"}
+    nudged, top1 = found["cifar10", "vgg5", "D+F-CN"]
+    assert top1 == 89.53 and (nudged.T, nudged.beta, nudged.padding, nudged.reading) == (6, 0.7, 1, "energy")
+    plain, top1 = found["cifar100", "vgg13", "D+F"]
+    assert top1 == 57.77 and (plain.activation, plain.momentum, plain.beta) == ("hard_tanh", 0.7, None)
+    assert sum(top1 for _, top1 in found.values()) == pytest.approx(891.98)                # typed out from the twelve files
+    with pytest.raises(KeyError):
+        authors("cifar10", "vgg9", "D+F")
+
+
+# Which layers hear anything
+
+@pytest.mark.parametrize("algorithm, settings", [
+    ("BP", {}), ("PC", dict(x_step=0.2, momentum=0.5)), ("F", dict(x_step=0.2, momentum=0.3, nesterov=True)), ("D", dict(x_step=0.3, T=7)),
+    ("D+F", dict(x_step=0.3, momentum=0.9, reading="energy", T=7)), ("S", dict(x_step=0.1, alpha=0.5)),
+    ("S+F", dict(x_step=0.2)), ("S+F", PRESETS["S+F (energy)"]), ("S+F-CN", PRESETS["S+F (energy)"] | dict(beta=0.25))])
+def test_expected_sizes_are_those_of_measured_gradients_where_jacobians_are_small(x64, algorithm, settings):
+    exp = Experiment(model="mlp-6-6-6", algorithm=algorithm, **settings)
+    net, keys = mlp([6, 6, 6], 3), jax.random.split(jax.random.key(0), 3)
+    x, y = jax.random.normal(keys[0], (8, 5)), jax.nn.one_hot(jax.random.randint(keys[1], (8,), 0, 3), 3)
+    params, stats = net.init(keys[2], x)
+    params = jax.tree.map(lambda a: 0.1 * a, params)                                       # ||J|| about .05
+    size = lambda grads: np.array([np.sqrt(sum((a ** 2).sum() for a in jax.tree.leaves(layer))) for layer in grads])
+    truth = size(jax.grad(lambda p: 0.5 * ((feedforward(net, p, stats, x)[0][-1] - y) ** 2).sum() / 8)(params))
+    if algorithm == "BP":
+        np.testing.assert_array_equal(expected_sizes(exp), 1.0)
+        return
+    full = resolve(exp)
+    settled = relax(net, params, stats, x, y, covariance(exp), full.x_step, full.momentum, full.reading, full.nesterov, full.beta or 1.0)
+    measured = size(weight_gradient(net, params, stats, x, settled, exp.rule)[0])
+    np.testing.assert_allclose(measured / truth, expected_sizes(exp), rtol=0.02)
+
+
+def test_expected_sizes_have_their_closed_forms():
+    energy = Experiment(model="vgg10", algorithm="S+F", **PRESETS["S+F (energy)"] | dict(x_step=0.4, momentum=0.0, nesterov=False, base=1e9))
+    np.testing.assert_allclose(expected_sizes(energy), [*(0.4 ** n * 0.6 for n in range(9, 0, -1)), 1])
+    pc = Experiment(model="vgg7", algorithm="PC", x_step=0.1, momentum=0.0)
+    assert expected_sizes(replace(pc, T=6))[0] == pytest.approx(0.1 ** 6)                  # the first to arrive
+    assert expected_sizes(pc)[0] == pytest.approx(0.1 ** 6 * (7 - 6 * 0.1))                # one of seven steps may wait: a layer then keeps 1 - eta
+    assert np.isnan(expected_sizes(Experiment(algorithm="ePC"))).all()
+
+
+def test_layers_below_the_epsilon_of_adamw_are_named():
+    exp = Experiment(model="vgg10", algorithm="S+F", **PRESETS["S+F (energy)"])
+    assert silent(exp) == []
+    slow = replace(exp, x_step=0.2)                           # layer 1: about 1e-6 of a gradient of about 4e-7
+    assert silent(slow)[:3] == [1, 2, 3] and 10 not in silent(slow)
+    assert silent(replace(slow, optimiser="sgd")) == silent(replace(slow, batch_norm="freeze")) == []
+    with pytest.warns(UserWarning, match="layers 1, 2, 3.* of vgg10 with S.F will hardly learn"):
+        warn_of_silent_layers(slow)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_silent_layers(exp)
+        warn_of_silent_layers(Experiment(model="vgg10", algorithm="PC"))                   # known for it: no schedule promises more

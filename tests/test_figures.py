@@ -174,7 +174,7 @@ def test_a_network_without_a_width_has_its_figure_and_caption(width):
     assert fig.get_suptitle() == "MLP-8-8, digits"
     text = figures.caption(run(model="mlp-8-8", width=width, select="test", device="a device"), "Accuracy", "smoke")
     assert text == ("Accuracy (%), profile smoke: mean ± standard deviation over 1 seed(s); epoch chosen by test accuracy among at most 2; "
-                    "a device.")
+                    "a device; nobody searched the settings of any cell (untuned).")
 
 
 @pytest.mark.parametrize("width, text", [(1.0, "full width"), (1 / 16, "width 0.0625")])
@@ -308,9 +308,22 @@ def test_a_figure_refuses_runs_that_have_no_common_mean(draw):
 
 def test_every_algorithm_of_the_library_can_be_drawn():
     from pc_precision.experiment import ALGORITHMS
+    from pc_precision.paper.items import ROWS
     from pc_precision.paper.style import LOOKS, PAIRED
-    assert set(ALGORITHMS) == set(LOOKS) == set(PAIRED)
-    looks = [tuple(look) for look in LOOKS.values()]
+    assert set(ROWS) == set(LOOKS) == set(PAIRED)
+    looks = [tuple(look) for name, look in LOOKS.items() if "(activity)" not in name]         # which looks as its algorithm alone does
     assert len(set(looks)) == len(looks)
     frame = pd.DataFrame([one_run(a, "none", 0.5, None) for a in ALGORITHMS])
     assert len(depth_figure(frame).axes) == 1 and len(heights(nudging_figure(frame).axes[0])) == len(ALGORITHMS)
+
+
+def test_both_readings_are_rows_of_tables_and_figures_and_a_cell_nobody_tuned_says_so(monkeypatch):
+    import importlib
+    rows = [one_run(a, "none", value, None) | dict(reading=reading, key=f"{a}{reading}") for a, reading, value in
+            (("BP", None, 0.7), ("S+F", "activity", 0.6), ("S+F", "energy", 0.5), ("S+F-CN", "energy", 0.4))]
+    frame = pd.DataFrame(rows)
+    assert [i[-1] for i in accuracy_table(frame).index] == ["BP", "S+F (activity)", "S+F (energy)", "S+F-CN (energy)"]
+    assert len(heights(nudging_figure(frame).axes[0])) == 4 and "untuned" not in accuracy_table(frame).to_string()        # of all: see caption
+    monkeypatch.setattr(importlib.import_module("pc_precision.paper.figures"), "untuned", lambda runs: runs["algorithm"] == "S+F (energy)")
+    table = accuracy_table(frame)
+    assert [("untuned" in cell) for cell in table.iloc[:, 0]] == [False, False, True, False]

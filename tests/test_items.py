@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pc_precision.experiment import Experiment
+from pc_precision.experiment import PRESETS, Experiment, configurations, resolve
 from pc_precision.paper.items import (
-    ITEMS, NOTHING, PROFILES, THIRTEEN, as_list, check_parameters, grid, items, larger_scale, plans, store_of)
+    ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches, found_searches, grid, items, larger_scale, plans,
+    store_of, untuned)
 from pc_precision.cli import cells, is_parameters, notebooks
 from pc_precision.runs.results import as_settings
 from pc_precision.runs.store import Store
@@ -75,9 +76,9 @@ def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
 # The paper's own counts: five seeds on two data sets, and what each item says of itself
 
 @pytest.mark.parametrize("name, runs", [
-    ("table1", 2 * 5 * 3 * 7 * 2),                            # data sets, seeds, networks, algorithms, without and with Freezing
-    ("fig4", 2 * 5 * 3 * 13), ("fig2", 4), ("fig5", 2 * 4), ("fig6", 3 * 3), ("table2", 5 * 7 * 2),
-    ("table6", 5 * 4 * 3), ("verdicts", 2 * 5 * 3 * (13 + 4)),
+    ("table1", 2 * 5 * 3 * (7 + 2) * 2),                      # data sets, seeds, networks, algorithms and two second readings, Freezing
+    ("fig4", 2 * 5 * 3 * (13 + 4)), ("fig2", 4), ("fig5", 2 * 4), ("fig6", 3 * 3), ("table2", 5 * 7 * 2),
+    ("table6", 5 * 4 * 3), ("verdicts", 2 * 5 * 3 * (13 + 4 + 6)),
     ("fig7", 2 * 5 * 3 * ((1 + 2) + 6 * (1 + 2 * 2)))])       # BP has nothing to freeze
 def test_the_paper_asks_for_so_many_runs(name, runs):
     assert len({exp.key for exp in items(name, "paper")}) == len(items(name, "paper")) == runs
@@ -86,6 +87,93 @@ def test_the_paper_asks_for_so_many_runs(name, runs):
 def test_the_thirteen_algorithms_of_the_paper():
     assert set(THIRTEEN) == {"BP", "PC", "D", "S", "F", "D+F", "S+F", "PC-CN", "D-CN", "S-CN", "F-CN", "D+F-CN", "S+F-CN"}
     assert {exp.algorithm for exp in items("fig4", "smoke")} == set(THIRTEEN)
+
+
+# Two readings of spiking precision, and settings that somebody searched
+
+def row(exp):
+    return exp.algorithm, exp.reading, exp.model
+
+
+def test_both_readings_are_rows_and_a_name_with_its_reading_is_one():
+    assert [row(e)[:2] for e in items("table1", "smoke", algorithms="BP,S+F", models="vgg5", seeds=0, batch_norms="none")] == [
+        ("BP", "activity"), ("S+F", "activity"), ("S+F", "energy")]
+    only = items("fig4", "laptop", algorithms="S+F-CN (energy)", models="vgg5", seeds=0)
+    assert [row(e)[:2] for e in only] == [("S+F-CN", "energy")] and only[0].base == 1000 and only[0].nesterov
+    assert {e.reading for e in items("fig6", "laptop") if e.algorithm == "S+F"} == {"activity"}
+    assert {e.reading for e in items("fig6", "paper") if e.algorithm == "S+F"} == {"energy"}
+    with pytest.raises(ValueError, match="did you mean 'S\\+F \\(energy\\)'"):
+        items("table1", "smoke", algorithms="S+F (enrgy)")
+
+
+def test_profile_paper_takes_the_settings_of_the_authors():
+    found = {row(e): e for e in items("table1", "paper", datasets="cifar10", seeds=0, batch_norms="none")}
+    assert found["D+F", "energy", "vgg7"].T == 13 and found["D+F", "energy", "vgg7"].learning_rate == 3.755e-4
+    assert (found["D+F", "energy", "vgg10"].x_step, found["D+F", "energy", "vgg10"].momentum) == (0.3869, 0.9)
+    assert all(getattr(found["S+F", "energy", "vgg10"], n) == v for n, v in PRESETS["S+F (energy)"].items())
+    assert found["S+F", "activity", "vgg5"].x_step == 3e-4
+
+
+def test_profile_laptop_follows_the_rules():
+    """docs/verdict_rules.md, the table of rows and the budget."""
+    found = items("verdicts", "laptop")
+    assert {e.seed for e in found} == {0, 1, 2} and {e.epochs for e in found} == {e.schedule_epochs for e in found} == {10}
+    assert {(e.dataset, e.width, e.limit, e.batch_size, e.activation, e.bn_mode, e.select) for e in found} == {
+        ("cifar10", 1 / 8, 10_000, 64, "gelu", "batch", "validation")}
+    for e in map(resolve, found):
+        assert e.T == {"D": dict(vgg5=8, vgg7=13, vgg10=13)[e.model]}.get(e.algorithm[0], None if e.algorithm == "BP" else e_layers(e.model))
+        assert e.algorithm == "BP" or e.reading == ("energy" if e.algorithm[0] == "D" else e.reading)
+        if e.algorithm[0] == "S" and e.reading == "energy":
+            assert (e.alpha, e.base, e.momentum, e.nesterov) == (1.0, 1000.0, 0.1, True)
+        if e.algorithm[0] == "S" and e.reading == "activity":
+            assert e.momentum == 0 and (e.alpha == e.x_step or "F" not in e.algorithm)
+
+
+def e_layers(model: str) -> int:
+    return int(model.removeprefix("vgg"))
+
+
+def test_the_package_holds_what_the_searches_found():
+    """After a search: python -c "from pc_precision.paper.items import write_searches as w; w()"."""
+    assert found_searches() == collect_searches(Path(__file__).parents[1] / "results" / "search")
+    found = found_searches()["S+F (energy) vgg5"]
+    exp = next(e for e in items("table1", "laptop", models="vgg5", algorithms="S+F (energy)"))
+    assert (exp.x_step, exp.learning_rate) == (found["settings"]["x_step"], found["settings"]["learning_rate"])
+    twin = next(e for e in items("fig4", "laptop", models="vgg5", algorithms="S+F-CN (energy)"))
+    assert twin.x_step == exp.x_step and resolve(twin).beta == 0.5                # no search of its own
+    assert next(e for e in items("table1", "laptop", models="vgg5", algorithms="PC", x_step=0.3)).x_step == 0.3        # what is given comes first
+
+
+def frame_of(experiments):
+    from dataclasses import asdict
+    rows = [asdict(resolve(e)) | dict(key=e.key) for e in experiments]
+    import pandas as pd
+    return pd.DataFrame(rows).assign(batch_norm=lambda f: f["batch_norm"].fillna("none"))
+
+
+def test_untuned_is_what_nobody_searched():
+    runs = frame_of(items("fig4", "laptop", models="vgg5", algorithms="BP,PC,PC-CN,S+F", seeds=0))
+    by_name = dict(zip(by_row(runs)["algorithm"], untuned(runs)))
+    assert by_name == {"BP": False, "PC": False, "PC-CN": True, "S+F (activity)": False, "S+F (energy)": False}
+    older = runs.drop(columns=["output", "dtype", "optimiser"])                   # fields that stored runs of earlier versions lack
+    assert untuned(older).tolist() == untuned(runs).tolist() and untuned(runs.assign(output="cross_entropy")).all()
+    assert untuned(by_row(runs)).tolist() == untuned(runs).tolist()
+    assert untuned(frame_of(items("table1", "laptop", models="vgg5", algorithms="BP,PC", batch_norms="freeze"))).all()
+    assert untuned(frame_of(items("table1", "laptop", models="vgg5", algorithms="PC", width=0.5))).all()      # another scale
+    assert untuned(frame_of(items("table1", "laptop", models="vgg5", algorithms="PC", x_step=0.3))).all()     # other settings
+    assert untuned(frame_of(items("table1", "smoke"))).all()
+    assert not untuned(frame_of(configurations())).any()
+
+
+def test_a_search_of_few_trials_leaves_its_row_untuned(monkeypatch):
+    module = importlib.import_module("pc_precision.paper.items")
+    few = {name: one | dict(trials=7) for name, one in found_searches().items()}
+    monkeypatch.setattr(module, "found_searches", lambda: few)
+    assert untuned(frame_of(items("table1", "laptop", models="vgg5", algorithms="PC"))).all()
+
+
+def test_a_row_without_a_search_takes_what_was_known_before():
+    assert KNOWN["S+F (activity) vgg10"] == dict(x_step=3e-4) and KNOWN["D+F vgg7"] == dict(reading="energy", T=13, x_step=0.2087, momentum=1.0)
 
 
 def test_parameters_choose():

@@ -508,3 +508,12 @@ def test_data_that_cannot_train_is_refused_before_training(change, words):
     with pytest.raises(ValueError) as said:
         next(train(OWN, change(plane())))
     assert all(word in str(said.value) for word in words) and "\n" not in str(said.value)
+
+
+def test_training_warns_of_silent_layers_before_it_begins(monkeypatch):
+    told = []
+    monkeypatch.setattr(training, "warn_of_silent_layers", lambda exp: told.append(exp) or 1 / 0)
+    exp = Experiment(model="mlp-8", algorithm="PC", epochs=1)
+    with pytest.raises(ZeroDivisionError):
+        next(train(exp, load("digits")))
+    assert told == [exp]

@@ -7,10 +7,10 @@ __all__ = ['FLOOR', 'SPLITS', 'SHORT', 'NORM_BARS', 'MODES', 'PUBLISHED', 'NOT_P
            'acting_covariance', 'as_cell', 'write_cells', 'table_map', 'draw_front', 'layer_colours', 'layer_bar',
            'energy_lines', 'shares', 'share_bars', 'energies_of', 'by_epoch', 'energy_column', 'width_in_words',
            'size_of', 'energy_figure', 'imbalance', 'imbalance_table', 'Box', 'draw_box', 'flow_chart', 'cell',
-           'norm_of', 'mixed', 'by_norm', 'depth', 'accuracy_table', 'to_markdown', 'save_table', 'caption',
-           'depth_figure', 'bars', 'chance_line', 'nudged_bars', 'nudging_figure', 'freezing_figure', 'published',
-           'used_by', 'space_table', 'plot_history', 'plot_importances', 'plot_search', 'found_table', 'test_cell',
-           'round_to_three']
+           'norm_of', 'cells_of', 'mixed', 'by_norm', 'depth', 'cell_names', 'untuned_cells', 'accuracy_table',
+           'to_markdown', 'save_table', 'caption', 'depth_figure', 'bars', 'chance_line', 'nudged_bars',
+           'nudging_figure', 'freezing_figure', 'published', 'used_by', 'space_table', 'plot_history',
+           'plot_importances', 'plot_search', 'found_table', 'test_cell', 'round_to_three']
 
 # %% ../../nbs/33_figures.ipynb #1e51ce57
 import pathlib
@@ -22,10 +22,9 @@ import numpy as np
 
 from ..checks import choose
 from ..data import DATASETS
-from ..experiment import ALGORITHMS, Experiment, unused
+from ..experiment import ALGORITHMS, CONFIGURATIONS, Experiment, unused
 from ..inference import READINGS
-from ..layers import VGG
-from .items import NORMS
+from .items import NORMS, by_row, untuned
 from .style import (
     COLOURS, LOOKS, PAGE, PAIRED, SETTINGS, Line, colour_bar, epoch_axis, epoch_lines, legend_below, page_figure, patch_legend)
 from ..runs.results import as_settings
@@ -288,7 +287,7 @@ def cell(row: Any, digits: int = 2) -> str:
         return "diverged"
     spread = f" ± {100 * row['std']:.{digits}f}" if row["n"] > 1 else ""
     lost = f" ({row['diverged']} of {row['n'] + row['diverged']} diverged)" if row["diverged"] else ""
-    return f"{100 * row['mean']:.{digits}f}{spread}{lost}"
+    return f"{100 * row['mean']:.{digits}f}{spread}{lost}{' untuned' * bool(row.get('untuned', False))}"
 
 
 def norm_of(table: Any) -> Any:
@@ -297,6 +296,11 @@ def norm_of(table: Any) -> Any:
     But BP's BatchNorm, whose one pass a batch leaves nothing to freeze, stands under "freeze", as in the paper.
     """
     return table.batch_norm.mask((table.algorithm == "BP") & (table.batch_norm != "none"), "freeze")
+
+
+def cells_of(frame: Any) -> list[str]:
+    "The columns that name a cell of a table: those of `CELL`, and the mode of BatchNorm where there is one."
+    return [*CELL, *{"bn_mode"}.intersection(frame)]
 
 
 def mixed(table: Any) -> list[str]:
@@ -309,7 +313,7 @@ def by_norm(frame: Any, metric: str = "top1", apart: bool = False) -> Any:
 
     Runs of a cell that differ in more than their seed stand in rows of their own if they may stand `apart`; else ValueError.
     """
-    table = summarise(frame, [*CELL, *{"bn_mode"}.intersection(frame)], metric)
+    table = summarise(frame, cells_of(frame), metric)
     if mixed(table) and not apart:
         raise ValueError(f"runs that differ in {', '.join(mixed(table))} have no common mean: choose the runs of one value of each")
     return table.assign(norm=norm_of(table), bn_mode=table.get("bn_mode", None))
@@ -323,13 +327,30 @@ def depth(model: str) -> int:
 SHORT = {"none": "", "bn": "BN", "freeze": "BF"}
 
 
+def cell_names(table: Any) -> list[tuple]:
+    "The cell of `cells_of` of each row; a mode that a run does not have is ''."
+    names = table[cells_of(table)].astype(object)
+    return list(names.where(names.notna(), "").itertuples(index=False, name=None))
+
+
+def untuned_cells(frame: Any) -> set[tuple]:
+    "The cells that hold a run whose settings nobody searched."
+    runs = frame.drop_duplicates("key")
+    return {*cell_names(runs[untuned(runs)])}
+
+
 def accuracy_table(frame: Any, metric: str = "top1") -> Any:
     """Rows: data set, algorithm, and what else differs in a cell; columns: model, without, with BatchNorm (BN), Freezing (BF).
 
-    Empty: not run. A cell is a mean over seeds alone.
+    Empty: not run. A cell is a mean over seeds alone. Rows are those of `by_row`. A cell whose settings nobody searched says
+    "untuned", unless that is true of all cells: then `caption` says so.
     """
+    frame = by_row(frame)
     table = by_norm(frame, metric, apart=True)
     more = mixed(table)
+    guessed = untuned_cells(frame)
+    if guessed != {*cell_names(frame)}:
+        table["untuned"] = [name in guessed for name in cell_names(table[cells_of(frame)])]
     key = list(zip(table.norm.map(list(SHORT).index), table.bn_mode.eq("ema"), table.model.map(depth), table.model))
     name = lambda k: " ".join(filter(None, [k[3].upper(), list(SHORT.values())[k[0]], "ema" * bool(k[1])]))
     table = table.assign(cell=[cell(row) for _, row in table.iterrows()], column=[name(k) for k in key])
@@ -358,13 +379,14 @@ def caption(frame: Any, what: str, profile: str) -> str:
     "One sentence on where the numbers of a table come from."
     size, select = width_in_words(frame), " and ".join(dict.fromkeys(frame["select"]))
     devices = [", ".join(frame["device"].unique())]
+    guessed = "nobody searched the settings of any cell (untuned)" * (untuned_cells(frame) == {*cell_names(frame)})
     return (f"{what} (%), profile {profile}: mean ± standard deviation over {frame['seed'].nunique()} seed(s); epoch chosen by "
-            f"{select} accuracy among at most {frame['epoch'].max()}; {'; '.join(filter(None, [size, *devices]))}.")
+            f"{select} accuracy among at most {frame['epoch'].max()}; {'; '.join(filter(None, [size, *devices, guessed]))}.")
 
 # %% ../../nbs/33_figures.ipynb #004bb3a6
 def depth_figure(frame: Any, metric: str = "top1") -> Any:
     "A figure of test accuracy (%) against depth: a row a data set, columns without and with BatchNorm; lines are algorithms."
-    table = by_norm(frame, metric).assign(depth=lambda t: t.model.map(depth))
+    table = by_norm(by_row(frame), metric).assign(depth=lambda t: t.model.map(depth))
     datasets, norms = list(dict.fromkeys(table.dataset)), list(dict.fromkeys(table.norm))
     fig, axes = page_figure(len(datasets), len(norms), 2.6)
     for (d, n, a), some in table.groupby(["dataset", "norm", "algorithm"], sort=False):
@@ -402,16 +424,16 @@ def chance_line(ax: Any, dataset: str) -> None:
 
 # %% ../../nbs/33_figures.ipynb #fe175fc0
 def nudged_bars(name: str) -> dict:
-    "The options of an algorithm's bars: its colour, filled, or hatched with centre nudging."
+    "The options of a row's bars: its colour, filled, or hatched with centre nudging."
     colour = COLOURS[LOOKS[name].colour]
-    nudged = dict(facecolor="white", hatch="/////") if name.endswith("-CN") else dict(facecolor=colour)
-    return nudged | dict(edgecolor=colour)
+    filled = dict(facecolor=f"{colour}66" if "(energy)" in name else colour)     # paler: the second of two readings
+    return (dict(facecolor="white", hatch="/////" if "(energy)" not in name else ".....") if "-CN" in name else filled) | dict(edgecolor=colour)
 
 
 def nudging_figure(frame: Any, metric: str = "top1") -> Any:
     "Figure 4: bars of test accuracy (%) against depth, a row a data set; centre nudging is the hatched twin. No BatchNorm."
     from matplotlib.patches import Patch
-    table = by_norm(frame, metric).query("norm == 'none'").assign(net=lambda t: t.model.str.upper())
+    table = by_norm(by_row(frame), metric).query("norm == 'none'").assign(net=lambda t: t.model.str.upper())
     table = table.sort_values("model", key=lambda m: m.map(depth), kind="stable")
     looks = {a: nudged_bars(a) for a in sorted(set(table.algorithm), key=PAIRED.index)}
     datasets = list(dict.fromkeys(table.dataset))
@@ -421,7 +443,7 @@ def nudging_figure(frame: Any, metric: str = "top1") -> Any:
         bars(ax, table[table.dataset == dataset], "net", "algorithm", looks)
         ax.set(ylabel="test accuracy (%)", ylim=(0, 100))
         ax.set_title(dataset, fontsize=9)
-    handles = [Patch(**nudged_bars(a), label=a) for a in looks if not a.endswith("-CN")]
+    handles = [Patch(**nudged_bars(a), label=a) for a in looks if "-CN" not in a]
     handles += [Patch(facecolor="white", edgecolor="#444444", hatch="/////", label="with centre nudging (-CN)")]
     patch_legend(fig, handles)
     return fig
@@ -459,12 +481,8 @@ PUBLISHED: tuple[dict, ...] = (
          source="the paper, appendix C"),
     dict(dataset="cifar100", model="vgg10", batch_norm="freeze", method="precision schedule + forward update", top1=72.02,
          source="the paper, appendix C"),
-    dict(dataset="cifar10", model="vgg5", batch_norm="none", method="D+F, centre nudging", top1=89.53,
-         source="the authors' tuned configuration, 2025"),
-    dict(dataset="cifar100", model="vgg5", batch_norm="none", method="D+F", top1=66.13,
-         source="the authors' tuned configuration, 2025"),
-    dict(dataset="cifar10", model="vgg7", batch_norm="none", method="D+F", top1=89.07,
-         source="the authors' tuned configuration, 2025"),
+    *(dict(dataset=d, model=m, batch_norm="none", method=a.replace("-CN", ", centre nudging"), top1=found["top1"],
+           source="the authors' tuned configuration, 2025") for (d, m, a), found in CONFIGURATIONS.items()),
     dict(dataset="cifar10", model="vgg5", batch_norm="none", method="error-based PC (BP in the same study 87.95)", top1=88.27,
          source="ePC"),
     dict(dataset="cifar10", model="vgg7", batch_norm="none", method="error-based PC (BP in the same study 89.60)", top1=88.84,
@@ -490,12 +508,8 @@ def published(datasets: Iterable[str], models: Iterable[str]) -> Any:
 # %% ../../nbs/33_figures.ipynb #72edb762
 _AUTHORS, _PCX = "the authors' tuned configuration, 2025", "tuned elsewhere with PCX"
 TUNED: tuple[dict, ...] = (
-    dict(dataset="cifar10", model="vgg5", algorithm="D+F-CN", T=6, x_step=0.1315, momentum=0.5, learning_rate=3.09e-4,
-         weight_decay=3.81e-3, beta=0.7, activation="gelu", top1=89.53, source=_AUTHORS),
-    dict(dataset="cifar100", model="vgg5", algorithm="D+F", T=8, x_step=0.1185, momentum=1.0, learning_rate=4.08e-4,
-         weight_decay=1.17e-5, activation="gelu", top1=66.13, source=_AUTHORS),
-    dict(dataset="cifar10", model="vgg7", algorithm="D+F", T=13, x_step=0.2087, momentum=1.0, learning_rate=3.755e-4,
-         weight_decay=8.42e-5, activation="gelu", top1=89.07, source=_AUTHORS),
+    *(dict(dataset=d, model=m, algorithm=a, **{n: v for n, v in found.items() if v is not None}, source=_AUTHORS)
+      for (d, m, a), found in CONFIGURATIONS.items()),
     dict(dataset="cifar10", model="vgg5", algorithm="PC", T=7, x_step=0.0235, momentum=0.3, learning_rate=2.66e-4,
          weight_decay=6.7e-3, activation="gelu", source=_PCX),
     dict(dataset="cifar10", model="vgg5", algorithm="BP", learning_rate=2.79e-4, weight_decay=1.1e-4, activation="gelu",
@@ -512,7 +526,7 @@ def used_by(name: str) -> str:
     return "nudged (-CN)" if name == "beta" else ", ".join(u for u in users if not u.endswith("-CN")) + " (and -CN)"
 
 
-def space_table(epochs: int = 25, batch_size: int = 128, models: Iterable[str] = tuple(VGG)) -> Any:
+def space_table(epochs: int = 25, batch_size: int = 128, models: Iterable[str] = ("vgg5", "vgg7", "vgg10", "vgg15")) -> Any:
     "Table 5 as a DataFrame, from `space`."
     import pandas as pd
     rows = [("epochs", epochs, epochs, "all"), ("batch size", batch_size, batch_size, "all")]

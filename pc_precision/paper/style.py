@@ -37,8 +37,12 @@ class Line(NamedTuple):
 LOOKS: dict[str, Line] = {
     "BP": Line("black", "-", "o"), "PC": Line("vermilion", "--", "s"), "D": Line("purple", ":", "v"), "S": Line("orange", "-.", "^"),
     "F": Line("sky", "--", "D"), "D+F": Line("green", ":", "P"), "S+F": Line("blue", "-", "X")}
-PAIRED = ["BP", *(name + cn for name in LOOKS if name != "BP" for cn in ("", "-CN"))]
-LOOKS |= {f"{name}-CN": look._replace(hollow=True) for name, look in LOOKS.items() if name != "BP"}
+LOOKS |= {f"{name} (activity)": LOOKS[name] for name in ("S", "S+F")}      # rows of the two readings
+LOOKS |= {"S (energy)": Line("orange", ":", "<"), "S+F (energy)": Line("blue", "--", ">")}
+_twin = lambda name: name.replace(" (", "-CN (") if "(" in name else f"{name}-CN"
+_ORDER = ["PC", "D", "S", "S (activity)", "S (energy)", "F", "D+F", "S+F", "S+F (activity)", "S+F (energy)"]
+PAIRED = ["BP", *(each for name in _ORDER for each in (name, _twin(name)))]
+LOOKS |= {_twin(name): look._replace(hollow=True) for name, look in LOOKS.items() if name != "BP"}
 LOOKS |= {"ePC": Line("black", ":", "*"), "iPC": Line("purple", "-.", "h")}
 PAIRED += ["ePC", "iPC"]
 
@@ -107,6 +111,6 @@ def colour_bar(fig: Any, image: Any, axes: Any, label: str, **options: Any) -> A
 
 # %% ../../nbs/30_style.ipynb #70cd8089
 def patch_legend(fig: Any, handles: list) -> None:
-    "A legend in one row below all panels."
-    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=SETTINGS["legend.fontsize"],
+    "A legend below all panels, at most seven names a row."
+    fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7), fontsize=SETTINGS["legend.fontsize"],
                frameon=False, handlelength=1.6, columnspacing=1.2)

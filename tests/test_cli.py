@@ -242,7 +242,7 @@ def test_values_are_read_as_papermill_reads_them():
 
 
 def test_status_counts_what_is_missing(tmp_path):
-    store, wanted = tmp_path / "store", pc.paper.grid("smoke")
+    store, wanted = tmp_path / "store", pc.paper.items("table1", "smoke")
     for exp in wanted[:3]:
         keep(store, exp, 30.0, exp.epochs, "another device")
     keep(store, pc.Experiment(seed=99), 1.0, 1, "another device", outcome="diverged")

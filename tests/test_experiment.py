@@ -268,7 +268,7 @@ def test_expected_sizes_are_those_of_measured_gradients_where_jacobians_are_smal
         return
     full = resolve(exp)
     settled = relax(net, params, stats, x, y, covariance(exp), full.x_step, full.momentum, full.reading, full.nesterov, full.beta or 1.0)
-    measured = size(weight_gradient(net, params, stats, x, settled, exp.rule)[0])
+    measured = size(weight_gradient(net, params, stats, x, settled, exp.recipe.rule)[0])
     np.testing.assert_allclose(measured / truth, expected_sizes(exp), rtol=0.02)
 
 

@@ -270,6 +270,20 @@ def test_second_hand_numbers_are_marked():
     assert list(rows["top1"]) == ["not published here", 55.31] and "second-hand" in rows["source"].iloc[1]
 
 
+def test_networks_of_one_kind_stand_together_and_seeds_are_dots():
+    deep = "mlp" + 9 * "-64"
+    rows = [one_run("BP", "none", value, None, model=model) | dict(seed=seed, key=f"{model}{seed}")
+            for model in ("vgg5", "mlp-64-64", deep) for seed, value in ((0, 0.9), (1, 0.7))]
+    frame = pd.DataFrame(rows[:-1])
+    assert list(accuracy_table(frame).columns) == ["MLP3", "MLP10", "VGG5"]
+    assert "over 1 to 2 seeds;" in figures.caption(frame.assign(width=None, device="a device"), "Accuracy", "smoke")
+    means, dots, _ = depth_figure(frame).axes[0].get_lines()                # VGG5 has a single depth
+    assert list(means.get_xdata()) == [3, 10] and [round(y) for y in means.get_ydata()] == [80, 90]
+    assert sorted((x, round(y)) for x, y in zip(dots.get_xdata(), dots.get_ydata())) == [(3, 70), (3, 90), (10, 90)]
+    two = pd.DataFrame([one_run("BP", "none", 0.9, None, model=model) | dict(key=model) for model in ("mlp-8", "mlp-9")])
+    assert list(accuracy_table(two).columns) == ["MLP-8", "MLP-9"], "of one depth"
+
+
 # A mean is over seeds alone
 
 def seeds_of(**settings) -> list[dict]:

@@ -11,8 +11,10 @@ from pc_precision.paper.items import (
     ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches, found_searches, grid, items, larger_scale, plans,
     store_of, untuned)
 from pc_precision.cli import cells, is_parameters, notebooks
-from pc_precision.runs.results import as_settings
+from pc_precision.runs.results import as_settings, kept
 from pc_precision.runs.store import Store
+
+STORE = Path(__file__).resolve().parent.parent / "results"
 
 
 def test_a_tuple_is_an_axis_and_equal_runs_stand_once():
@@ -239,3 +241,14 @@ def test_every_notebook_checks_right_after_its_parameters(path):
     code = [cell for cell in cells(path) if cell["cell_type"] == "code"]
     at = next(i for i, cell in enumerate(code) if is_parameters(cell))
     assert code[at + 1]["source"].startswith("pc.paper.check_parameters(globals(), before)")
+
+
+def test_the_smallest_table_tells_the_story():
+    """From the stored runs: backpropagation and S+F learn at every depth, plain PC and the forward update alone collapse at ten layers."""
+    from pc_precision.paper import accuracy_table
+    frame = kept(items("table1", "smoke"), STORE)
+    table = accuracy_table(frame).droplevel("dataset").map(lambda cell: float(cell.split()[0]))
+    assert frame["key"].nunique() == 3 * 9 * 3 + 9 * 2 * 2
+    assert (table.loc[["BP", "S+F (activity)", "S+F (energy)"]] > 85).all(axis=None)
+    assert (table.loc[["PC", "F"], "MLP10"] < 60).all() and (table.loc[["PC", "F"], "MLP5"] > 90).all()
+    assert (table.loc["BP"] - table.loc["S+F (activity)"]).max() < 5

@@ -7,9 +7,9 @@ __all__ = ['FLOOR', 'SPLITS', 'SHORT', 'NORM_BARS', 'MODES', 'PUBLISHED', 'NOT_P
            'acting_covariance', 'as_cell', 'write_cells', 'table_map', 'draw_front', 'layer_colours', 'layer_bar',
            'energy_lines', 'shares', 'share_bars', 'energies_of', 'by_epoch', 'energy_column', 'width_in_words',
            'size_of', 'energy_figure', 'imbalance', 'imbalance_table', 'Box', 'draw_box', 'flow_chart', 'cell',
-           'norm_of', 'cells_of', 'mixed', 'by_norm', 'depth', 'cell_names', 'untuned_cells', 'accuracy_table',
-           'to_markdown', 'save_table', 'caption', 'depth_figure', 'bars', 'chance_line', 'nudged_bars',
-           'nudging_figure', 'freezing_figure', 'published', 'used_by', 'space_table', 'plot_history',
+           'norm_of', 'cells_of', 'mixed', 'by_norm', 'depth', 'kinds', 'net_names', 'cell_names', 'untuned_cells',
+           'accuracy_table', 'to_markdown', 'save_table', 'caption', 'depth_figure', 'bars', 'chance_line',
+           'nudged_bars', 'nudging_figure', 'freezing_figure', 'published', 'used_by', 'space_table', 'plot_history',
            'plot_importances', 'plot_search', 'found_table', 'test_cell', 'round_to_three']
 
 # %% ../../nbs/33_figures.ipynb #1e51ce57
@@ -28,7 +28,7 @@ from .items import NORMS, by_row, untuned
 from .style import (
     COLOURS, LOOKS, PAGE, PAIRED, SETTINGS, Line, colour_bar, epoch_axis, epoch_lines, legend_below, page_figure, patch_legend)
 from ..runs.results import as_settings
-from ..runs.tables import CELL, summarise
+from ..runs.tables import CELL, scores, summarise
 from ..runs.search import Search, importances, read_best, space, written
 
 # %% ../../nbs/33_figures.ipynb #a9c250c0
@@ -174,7 +174,8 @@ def energy_column(axes: Any, run: Any) -> None:
 def width_in_words(frame: Any) -> str:
     "The widths of the runs of a frame; empty for networks that have none."
     widths = [width for width in dict.fromkeys(frame["width"]) if width == width and width is not None]
-    return " and ".join("full width" if width == 1 else f"width {width:.3g}" for width in widths)
+    words = " and ".join("full width" if width == 1 else f"width {width:.3g}" for width in widths)
+    return words + " (VGGs)" * bool(widths and frame["width"].isna().any())
 
 
 def size_of(frame: Any) -> str:
@@ -324,6 +325,18 @@ def depth(model: str) -> int:
     return model.count("-") + 1 if model.startswith("mlp") else int(re.sub(r"\D", "", model))
 
 
+def kinds(models: Any) -> Any:
+    "The kind of network of each of a Series of models: mlp, vgg."
+    return models.str.extract(r"^([a-z]*)", expand=False)
+
+
+def net_names(models: Iterable[str]) -> dict[str, str]:
+    "The names of models in a table: VGG5; MLP5 for an MLP of five layers, unless there are two of five."
+    models = list(dict.fromkeys(models))
+    short = {model: re.sub(r"-.*", "", model).upper() + str(depth(model)) * model.startswith("mlp") for model in models}
+    return {model: name if list(short.values()).count(name) == 1 else model.upper() for model, name in short.items()}
+
+
 SHORT = {"none": "", "bn": "BN", "freeze": "BF"}
 
 
@@ -351,8 +364,9 @@ def accuracy_table(frame: Any, metric: str = "top1") -> Any:
     guessed = untuned_cells(frame)
     if guessed != {*cell_names(frame)}:
         table["untuned"] = [name in guessed for name in cell_names(table[cells_of(frame)])]
-    key = list(zip(table.norm.map(list(SHORT).index), table.bn_mode.eq("ema"), table.model.map(depth), table.model))
-    name = lambda k: " ".join(filter(None, [k[3].upper(), list(SHORT.values())[k[0]], "ema" * bool(k[1])]))
+    key = list(zip(table.norm.map(list(SHORT).index), table.bn_mode.eq("ema"), kinds(table.model), table.model.map(depth), table.model))
+    net = net_names(table.model)
+    name = lambda k: " ".join(filter(None, [net[k[4]], list(SHORT.values())[k[0]], "ema" * bool(k[1])]))
     table = table.assign(cell=[cell(row) for _, row in table.iterrows()], column=[name(k) for k in key])
     table[more] = table[more].astype(object).where(table[more].notna(), "")
     wide = table.pivot(index=["dataset", "algorithm", *more], columns="column", values="cell")
@@ -378,22 +392,36 @@ def save_table(table: Any, out_dir: Any, name: str, caption: str = "") -> None:
 def caption(frame: Any, what: str, profile: str) -> str:
     "One sentence on where the numbers of a table come from."
     size, select = width_in_words(frame), " and ".join(dict.fromkeys(frame["select"]))
+    seeds = frame.groupby(["dataset", "model", "algorithm"])["seed"].nunique()
+    seeds = f"{seeds.max()} seed(s)" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()} seeds"
     devices = [", ".join(frame["device"].unique())]
     guessed = "nobody searched the settings of any cell (untuned)" * (untuned_cells(frame) == {*cell_names(frame)})
-    return (f"{what} (%), profile {profile}: mean ± standard deviation over {frame['seed'].nunique()} seed(s); epoch chosen by "
+    return (f"{what} (%), profile {profile}: mean ± standard deviation over {seeds}; epoch chosen by "
             f"{select} accuracy among at most {frame['epoch'].max()}; {'; '.join(filter(None, [size, *devices, guessed]))}.")
 
 # %% ../../nbs/33_figures.ipynb #004bb3a6
 def depth_figure(frame: Any, metric: str = "top1") -> Any:
-    "A figure of test accuracy (%) against depth: a row a data set, columns without and with BatchNorm; lines are algorithms."
-    table = by_norm(by_row(frame), metric).assign(depth=lambda t: t.model.map(depth))
-    datasets, norms = list(dict.fromkeys(table.dataset)), list(dict.fromkeys(table.norm))
+    """A figure of test accuracy (%) against depth: a row a data set, columns without and with BatchNorm.
+
+    A dot is a seed, a line joins the means of an algorithm; algorithms stand a little apart so that none hides another. Networks
+    of one kind that have a single depth are left out if another kind has more.
+    """
+    frame = by_row(frame)
+    deep = frame.model.groupby(kinds(frame.model).values).transform("nunique") > 1
+    frame = frame[deep] if deep.any() else frame
+    table, runs = (of(frame, metric).assign(depth=lambda t: t.model.map(depth)) for of in (by_norm, scores))
+    runs = runs.assign(norm=norm_of(runs))
+    datasets, norms, algorithms = (list(dict.fromkeys(table[name])) for name in ("dataset", "norm", "algorithm"))
     fig, axes = page_figure(len(datasets), len(norms), 2.6)
     for (d, n, a), some in table.groupby(["dataset", "norm", "algorithm"], sort=False):
         ax, some = axes[datasets.index(d), norms.index(n)], some.sort_values("depth")
-        ax.errorbar(some.depth, 100 * some["mean"], 100 * some["std"].fillna(0), label=a, capsize=2, **LOOKS[a].options())
+        dots = runs[(runs.dataset == d) & (runs.norm == n) & (runs.algorithm == a)]
+        apart = 0.07 * (algorithms.index(a) - (len(algorithms) - 1) / 2)
+        ax.plot(some.depth + apart, 100 * some["mean"], **LOOKS[a].options() | dict(marker=""))
+        ax.plot(dots.depth + apart, 100 * dots.score, **LOOKS[a].options() | dict(linestyle="", markersize=3))
+        ax.plot([], [], label=a, **LOOKS[a].options())
         ax.set_title(f"{d}, {NORMS[n]}", fontsize=9)
-        ax.set(xlabel="layers", xticks=sorted(table.depth.unique()))
+        ax.set(xlabel="layers", xticks=sorted(table.depth.unique()), ylim=(0, 100))
     for row in axes:
         row[0].set_ylabel("test accuracy (%)")
     legend_below(fig, axes, 7)

@@ -249,6 +249,7 @@ class Progress:
     def close(self) -> None:
         "No more runs; says how long they took, if all were done."
         if self.efforts:
+            self.look()
             took = f"{len(self.efforts)} runs in {duration(time.monotonic() - self.began)}"
             self.show(took if len(self.done) == len(self.efforts) else "", "\n")
 
@@ -276,13 +277,13 @@ def run_missing(exp: Experiment, store: Any, data: Callable, progress: Progress,
     with store.locked(exp.key) as mine:
         if not mine:
             return None
-        progress.begin(exp)
         there = store.get(exp)                               # another process may have finished it meanwhile
         checkpoints = Checkpoints(store.checkpoint_folder(exp.key), every)
         if there is not None and not lacks_network(exp, store, there, keep):
             checkpoints.remove()
             outcome = there["outcome"]
         else:
+            progress.begin(exp)
             store.sweep(exp.key)
             checkpoints.sweep()
             best, loaded = Best() if keep else None, data(exp)
@@ -291,7 +292,7 @@ def run_missing(exp: Experiment, store: Any, data: Callable, progress: Progress,
             if outcome in OUTCOMES:
                 agree(there, done, store)
                 keep_result(exp, store, done, checkpoints, trained_bytes(exp, done, loaded.info, best))
-        progress.end()
+            progress.end()
         return outcome
 
 # %% ../../nbs/22_results.ipynb #30e98fd0

@@ -243,6 +243,11 @@ def test_every_notebook_checks_right_after_its_parameters(path):
     assert code[at + 1]["source"].startswith("pc.paper.check_parameters(globals(), before)")
 
 
+def test_a_search_starts_from_the_defaults_not_from_another_search():
+    [plan] = plans("table5", "laptop", algorithms="S+F", width=1 / 8, limit=10000, batch_size=64)
+    assert as_settings(plan.base)["x_step"] == 0.1 and as_settings(plan.base)["reading"] == "activity"
+
+
 def test_the_smallest_table_tells_the_story():
     """From the stored runs: backpropagation and S+F learn at every depth, plain PC and the forward update alone collapse at ten layers."""
     from pc_precision.paper import accuracy_table

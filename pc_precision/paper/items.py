@@ -201,14 +201,14 @@ def row_settings(profile: dict, model: str, row: str, given: Iterable[str]) -> d
 
 
 def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, batch_norms: Any = ("none", "freeze"),
-         seeds: Any = None, epochs: int | None = None, **settings: Any) -> list[Experiment]:
+         seeds: Any = None, epochs: int | None = None, rows: dict | None = None, **settings: Any) -> list[Experiment]:
     """The experiments of a grid of cells, seeds outermost so that every cell has a first number early; None: the profile's.
 
-    algorithms: names of algorithms or of ROWS. settings: fields of Experiment; a tuple is one more axis. Raises ValueError for a name or a value that is not allowed.
+    algorithms: names of algorithms or of ROWS. rows: settings of rows in place of the profile's. settings: fields of Experiment; a tuple is one more axis. Raises ValueError for a name or a value that is not allowed.
     """
     for name in settings:
         choose("parameter", name, [*AXES, *(f.name for f in fields(Experiment))])
-    p = PROFILES[choose("profile", profile, PROFILES)]
+    p = PROFILES[choose("profile", profile, PROFILES)] | ({} if rows is None else {"rows": rows})
     models = as_list("models", models, ["vgg5", "vgg7", "vgg10"])
     algorithms = as_list("algorithms", algorithms, SEVEN, ROWS)
     if isinstance(batch_norms, (list, tuple)):               # None is how an Experiment says "none"
@@ -364,7 +364,7 @@ def plans(notebook: str, profile: str, datasets: Any = None, models: Any = None,
         return []
     given = {name: value for name, value in given.items() if value is not None and name not in NOT_SETTINGS}
     settings = SEARCHES[choose("profile", profile, SEARCHES)]["settings"] | given
-    bases = grid(profile, datasets, models or "vgg5", algorithms or ["PC", "S+F"], batch_norm, 0, **settings)
+    bases = grid(profile, datasets, models or "vgg5", algorithms or ["PC", "S+F"], batch_norm, 0, rows={}, **settings)     # not from another search
     return [plan_search(exp, profile, trials) for exp in bases]
 
 # %% ../../nbs/31_items.ipynb #b0f71ff7

@@ -24,7 +24,6 @@ import click
 from .checks import choose, unwritable
 from .devices import processor, use_compilation_cache
 from .experiment import Experiment
-from .paper.costs import operations
 from .paper.items import PROFILES, items, plans, store_of
 from .runs.checkpoints import under_way
 from .runs.cluster import Cluster, Order, search_on
@@ -207,7 +206,7 @@ def trained_before(name: str, parameters: dict[str, Any], job: Job, engine: str,
             return something_left(job, work)
         results(job.wanted, job.store, job.data_dir)         # and wait for what other processes train
         return False
-    cluster = Cluster(gpus, cores, weigh=operations)
+    cluster = Cluster(gpus, cores)
     for plan in plans(name, **parameters):
         search_on(cluster, plan, Order(Path(job.store) / "search", job.data_dir), parameters.get("storage"))
     return something_left(job, cluster)

@@ -1,4 +1,5 @@
 """Runs on a real Ray cluster of several processes: workers and nodes die, the driver dies, and the store ends as if nothing had happened."""
+import contextlib
 import json
 import os
 import signal
@@ -140,7 +141,7 @@ def test_a_worker_and_a_node_killed_in_the_middle_change_nothing(nodes, alone, t
     check_whole(store, alone)
     sessions = [len(read_run(Store(store).path(exp))["sessions"]) for exp in EXPS]
     assert sum(sessions) > len(EXPS), "a killed run goes on from its checkpoint"
-    assert "(7 of 7)" in lines[-1] and any("left)" in line for line in lines)
+    assert "(7 of 7 runs)" in lines[-1] and any("left)" in line for line in lines)
 
 
 DRIVER = """
@@ -350,12 +351,13 @@ class SimpleTask:
         self.answer = answer
 
 
-def test_what_is_left_is_told_by_the_work_that_is_done():
+def test_a_line_says_where_each_run_ended_and_how_many_are_left(monkeypatch, tmp_path):
+    given = [c.Answer(Ended(EXPS[0], "finished"), node="there"), c.Answer(Ended(EXPS[1], "failed", "no data")), c.Answer(Ended(EXPS[2], "stopped early"))]
+    ray = SimpleNamespace(nodes=lambda: [dict(Alive=True, Resources=dict(CPU=2.0))])
+    monkeypatch.setattr(c, "connected", lambda address: contextlib.nullcontext(ray))
+    monkeypatch.setattr(c, "task_of", lambda *_: SimpleNamespace(remote=lambda exp, order: exp.key))
+    monkeypatch.setattr(c, "answers", lambda ray, tasks, limit: iter(given))
     said = []
-    news = c.News(EXPS[:3], lambda exp: {"S+F": 6.0, "BP": 1.0, "PC": 3.0}[exp.algorithm], said.append)
-    news.began -= 30.0                                       # 30 s for 6 of 10 parts: 4 parts take 20 s
-    news(c.Answer(Ended(EXPS[0], "finished"), node="there"))
-    news(c.Answer(Ended(EXPS[1], "failed", "no data")))
-    news(c.Answer(Ended(EXPS[2], "stopped early")))
-    assert said[0].endswith("S+F seed 0: finished on there (1 of 3, about 20 s left)")
-    assert said[1].endswith("BP seed 0: failed: no data (2 of 3, about 15 s left)") and said[2].endswith("stopped early (3 of 3)")
+    assert list(c.train_there(c.Cluster(), c.Order(tmp_path), Limit(), said.append, EXPS[:3])) == [answer.ended for answer in given]
+    assert said[0] == "3 runs, 2 at once" and said[1].startswith("digits mlp-16 S+F seed 0: finished on there (1 of 3 runs, about ")
+    assert "BP seed 0: failed: no data (2 of 3 runs, about " in said[2] and said[3].endswith("PC seed 0: stopped early (3 of 3 runs)")

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['data_of', 'the_package', 'listens', 'resolved', 'connected', 'Cluster', 'fitted', 'places', 'Order', 'Answer',
-           'check_node', 'train_here', 'environment', 'task_of', 'answer_of', 'answers', 'News', 'train_there',
-           'search_here', 'search_on']
+           'check_node', 'train_here', 'environment', 'task_of', 'answer_of', 'answers', 'train_there', 'search_here',
+           'search_on']
 
 # %% ../../nbs/26_cluster.ipynb #b5835994
 import contextlib
@@ -16,7 +16,6 @@ import socket
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
@@ -80,14 +79,12 @@ class Cluster:
 
     gpus: of a run, may be a fraction; None: one if the cluster has any. cores: of a run. retries: how often a run is sent again
     when its worker or node dies. patience: seconds in which a lock of a node that died is waited for. address: see `connected`.
-    weigh: a run's share of the work, for the time that is left (None: not known); as it stands its epochs.
     """
     gpus: float | None = None
     cores: int = 1
     retries: int = 3
     address: str | None = None
     patience: float = 180.0
-    weigh: Callable[[Experiment], float | None] = attrgetter("epochs")
 
     def __post_init__(self):
         if self.gpus is not None and not (self.gpus >= 0 and (self.gpus < 1 or self.gpus == int(self.gpus))):
@@ -197,43 +194,20 @@ def answers(ray: Any, tasks: dict, limit: Limit) -> Iterator[Answer]:
         over, waiting = ray.wait(waiting, timeout=1.0)
         yield from (answer_of(ray, task, tasks[task]) for task in over)
 
-# %% ../../nbs/26_cluster.ipynb #85299666
-class News:
-    "Says how each run ended, how many there are and, from the arithmetic done so far, when all will be."
-
-    def __init__(self, wanted: list[Experiment], weigh: Callable[[Experiment], float | None], say: Callable[[str], None]):
-        weights = {exp: weigh(exp) for exp in wanted}
-        self.weights = weights if all(weights.values()) else {exp: exp.epochs for exp in wanted}
-        self.say, self.began, self.ended, self.total = say, time.monotonic(), 0, len(wanted)
-        self.open = sum(self.weights.values())
-        self.done = 0.0
-
-    def left(self) -> str:
-        "The time left, in words."
-        seconds = (time.monotonic() - self.began) / self.done * self.open if self.done else math.inf
-        return "" if math.isinf(seconds) else f", about {seconds / 60:.0f} minutes left" if seconds > 90 else f", about {seconds:.0f} s left"
-
-    def __call__(self, answer: Answer) -> None:
-        exp, outcome, said = answer.ended
-        self.ended += 1
-        self.open -= self.weights[exp]
-        self.done += self.weights[exp] * (outcome in OUTCOMES)
-        where = f" on {answer.node}" if answer.node else ""
-        self.say(f"{title(exp)}: {outcome}{where}{': ' + said if said else ''} "
-                 f"({self.ended} of {self.total}{self.left() if self.ended < self.total else ''})")
-
 # %% ../../nbs/26_cluster.ipynb #f59f056a
 def train_there(cluster: Cluster, order: Order, limit: Limit, say: Callable[[str], None], runs: list[Experiment]) -> Iterator[Ended]:
     "Train runs on the nodes of a cluster, each in a task of its own; how each ended."
-    store, news = Store(order.store), News(runs, cluster.weigh, say)
+    store, progress = Store(order.store), Progress(runs, show=True)
     with connected(cluster.address) as ray:
         cluster = fitted(cluster, ray.nodes())
         task = task_of(ray, train_here, cluster)
         say(f"{len(runs)} runs, {places(cluster, ray.nodes())} at once")
         for answer in answers(ray, {task.remote(exp, replace(order, gpus=cluster.gpus)): exp for exp in runs}, limit):
-            news(answer)
-            if answer.text and store.get(answer.ended.exp) is None:     # no shared file system
-                write_whole(store.path(answer.ended.exp), answer.text, replace=False)
+            exp, outcome, said = answer.ended
+            progress.done.add(exp)
+            say(f"{title(exp)}: {' on '.join(filter(None, [outcome, answer.node]))}{said and ': ' + said} ({progress})")
+            if answer.text and store.get(exp) is None:       # no shared file system
+                write_whole(store.path(exp), answer.text, replace=False)
             yield answer.ended
 
 # %% ../../nbs/26_cluster.ipynb #8e7faea0

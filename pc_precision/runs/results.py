@@ -215,16 +215,18 @@ class Progress:
 
     def left(self) -> str:
         "The time that the open runs take, by what the others took; empty while that is not known."
-        part = 0 if self.exp in self.done else self.count / self.exp.epochs * self.efforts[self.exp]
+        part = self.count / self.exp.epochs * self.efforts[self.exp] if self.exp and self.exp not in self.done else 0
         done, total = part + sum(self.efforts[exp] for exp in self.done), sum(self.efforts.values())
         seconds = (time.monotonic() - self.began) * (total - done) / done if done else 0
         return f", about {duration(seconds)} left" if seconds else ""
 
+    def __str__(self) -> str:
+        self.look()
+        return f"{len(self.done)} of {len(self.efforts)} runs{self.left() if len(self.done) < len(self.efforts) else ''}"
+
     def say(self) -> None:
         "Say how far it is."
-        self.look()
-        line = f"{len(self.done)} of {len(self.efforts)} runs{self.left()}: {title(self.exp)}"
-        self.show(line, "" if self.place else "\n")
+        self.show(f"{self}: {title(self.exp)}", "" if self.place else "\n")
 
     def show(self, line: str, end: str) -> None:
         "Write a line, over the last one on a terminal."

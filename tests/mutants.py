@@ -190,10 +190,10 @@ MUTANTS = [
     Mutant("a tie goes to the last pixel", "kernels.py", "jnp.where(a >= jnp.maximum(b, cd), 0", "jnp.where(a > jnp.maximum(b, cd), 0", "test_kernels.py"),
     Mutant("pool of three pixels", "kernels.py", "jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))", "jnp.maximum(jnp.maximum(a, b), c)", "test_kernels.py"),
     # training
-    Mutant("no nudge in training", "training.py", "Output(y, hyper.beta, plan.loss)", "Output(y, 1.0, plan.loss)", "test_training.py"),
+    Mutant("no nudge in training", "training.py", "Output(y, hyper.beta, plan.loss)", "Output(y, 1.0, plan.loss)", "test_training.py nudges_the_output"),
     Mutant("always squared error in training", "training.py", "Output(y, hyper.beta, plan.loss)", "Output(y, hyper.beta)", "test_training.py"),
     Mutant("no weight decay", "training.py", "plan.optimiser(hyper.learning_rate, hyper.weight_decay)", "plan.optimiser(hyper.learning_rate, 0.0)", "test_training.py"),
-    Mutant("statistics of training thrown away", "training.py", "stats=learned.stats,", "stats=state.stats,", "test_training.py"),
+    Mutant("statistics of training thrown away", "training.py", "stats=learned.stats,", "stats=state.stats,", "test_training.py statistics_of_its_learning"),
     Mutant("accuracy of the worst class", "training.py", "output.argmax(-1) == y.argmax(-1)", "output.argmin(-1) == y.argmax(-1)", "test_training.py"),
     Mutant("ties hit", "training.py", "rank = jnp.sum((output > own) | ((output == own) & earlier), -1)", "rank = jnp.sum(output > own, -1)", "test_training.py"),
     Mutant("every dispatch is the first", "training.py", "jit_steps(plan, state, data, order[part], numbers(part)))", "jit_steps(plan, state, data, order[:size], numbers(part)))",

@@ -126,6 +126,35 @@ def learned_by(exp, x, y, epoch=0):
     return learned, plan, params, stats, hyper
 
 
+@pytest.mark.parametrize("beta", [0.5, -0.25])
+def test_a_step_of_training_nudges_the_output_and_divides_by_beta(beta):
+    exp = replace(EXP, algorithm="PC", x_step=0.2, momentum=0.0, augment=False, optimiser="sgd", weight_decay=0.0)
+    plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, 0)
+    state, (x, y) = start(plan, 0), batch()
+    now = hyper._replace(beta=jnp.float32(beta), learning_rate=jnp.float32(1.0))
+    new, _ = train_step(plan, state, jax.random.key(0), DATA.train.images[:32], DATA.train.labels[:32], now)
+    net, params, output = plan.net, state.params, feedforward(plan.net, state.params, state.stats, x)[0][-1]
+    target = output + beta * (y - output)                    # a clamped output in its place
+    settled = relax_dense(net, params, state.stats, x, target, jnp.ones((3, 3)), 0.2)
+    grads, _ = weight_gradient(net, params, state.stats, x, settled, energy_loss)
+    for after, before, g in zip(*map(jax.tree.leaves, (new.params, params, grads)), strict=True):
+        assert np.linalg.norm(before - after - g / beta) <= 1e-3 * np.linalg.norm(g / beta) + 1e-6
+
+
+def test_a_step_of_training_keeps_the_statistics_of_its_learning_phase():
+    exp = replace(EXP, model="vgg5", width=1 / 32, batch_norm="freeze", algorithm="S+F", x_step=0.2, augment=False)
+    plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, 0)
+    state, (x, y) = start(plan, 0), batch()
+    now = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    new, _ = train_step(plan, state, jax.random.key(0), DATA.train.images[:32], DATA.train.labels[:32], now)
+    settled = relax_dense(plan.net, state.params, state.stats, x, y, hyper.covariance, 0.2)
+    _, after = weight_gradient(plan.net, state.params, state.stats, x, settled, "forward")
+    assert jax.tree.leaves(after) and len(jax.tree.leaves(new.stats)) == len(jax.tree.leaves(after))
+    for ours, theirs, before in zip(*map(jax.tree.leaves, (new.stats, after, state.stats)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+        assert np.abs(ours - before).max() > 1e-3
+
+
 @pytest.mark.parametrize("algorithm, loss", [("PC", energy_loss), ("S", energy_loss), ("F", forward_update_loss),
                                              ("D+F", forward_update_loss), ("BP", backprop_loss)])
 def test_a_batch_learns_along_the_gradient_of_its_rules_scalar_loss_after_dense_inference(algorithm, loss):

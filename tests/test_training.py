@@ -13,7 +13,7 @@ import numpy as np
 import optax
 import pytest
 
-from pc_precision.data import Dataset, DatasetInfo, Split, dataset, load
+from pc_precision.data import Dataset, DatasetInfo, Split, dataset, load, normalise
 from pc_precision.energy import LOSSES, Output, layer_energies
 from pc_precision.experiment import ALGORITHMS, OPTIMISERS, Experiment, Named, Recipe, covariance, network
 from pc_precision.inference import infer, relax, relax_dense, rows, sweep
@@ -142,11 +142,13 @@ def test_a_step_of_training_nudges_the_output_and_divides_by_beta(beta):
 
 
 def test_a_step_of_training_keeps_the_statistics_of_its_learning_phase():
-    exp = replace(EXP, model="vgg5", width=1 / 32, batch_norm="freeze", algorithm="S+F", x_step=0.2, augment=False)
-    plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, 0)
-    state, (x, y) = start(plan, 0), batch()
+    data = load("digits", limit=32)
+    exp = replace(EXP, dataset="digits", model="vgg5", width=1 / 32, batch_norm="freeze", algorithm="S+F", x_step=0.2, augment=False)
+    plan, hyper = make_plan(exp, data.info), epoch_hyper(protocol(exp, data.info), 3, 0)
+    images, labels = (jnp.asarray(part[:32]) for part in data.train)
+    state, x, y = start(plan, 0), normalise(images, data.info.mean, data.info.std), jax.nn.one_hot(labels, 10)
     now = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
-    new, _ = train_step(plan, state, jax.random.key(0), DATA.train.images[:32], DATA.train.labels[:32], now)
+    new, _ = train_step(plan, state, jax.random.key(0), images, labels, now)
     settled = relax_dense(plan.net, state.params, state.stats, x, y, hyper.covariance, 0.2)
     _, after = weight_gradient(plan.net, state.params, state.stats, x, settled, "forward")
     assert jax.tree.leaves(after) and len(jax.tree.leaves(new.stats)) == len(jax.tree.leaves(after))

@@ -109,7 +109,7 @@ class Ours:
 
     def gflop(self) -> float:
         "Multiplications and additions of a step, as the library counts them, in 10^9."
-        from pc_precision import flops
+        from pc_precision.paper.costs import flops
         plan = self.plan
         return flops(plan.net, plan.info.image, plan.recipe.rule, len(self.hyper.covariance)) * self.batch / 1e9
 

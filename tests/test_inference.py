@@ -518,7 +518,7 @@ def test_follow_knows_a_difference_to_its_digits_from_1e_minus_30_to_10(activati
     assert (gap <= 70 * 2.0**-23 * size + 2.0**-22 * np.abs(true)).all()
     rows_of = np.sqrt((gap**2).sum(1)) / np.sqrt((true**2 * kept).sum(1))
     print(f"\n{activation}: worst relative difference {rows_of.max():.0e}")
-    assert rows_of.max() < 1e-3
+    assert rows_of.max() < 2e-4                              # 8e-5; 4e-4 where the first order is taken at the start
 
 
 def test_follow_sees_a_jump_over_the_flat_ends_and_over_a_kink():

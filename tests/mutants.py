@@ -147,7 +147,7 @@ MUTANTS = [
     Mutant("momentum forgotten in the expected sizes", "experiment.py", "trace = gradient + full.momentum * trace\n", "trace = gradient\n",
            "test_experiment.py expected_sizes"),
     Mutant("3.5 seeds are 3", "paper/items.py", "whole(item) if kind is int else kind(item)", "kind(item)", "test_items.py other_numbers"),
-    Mutant("progress counts its own runs alone", "runs/results.py", "if self.store and exp not in self.done", "if False and exp not in self.done",
+    Mutant("progress counts its own runs alone", "runs/results.py", "if exp not in self.done and path.exists()}", "if False}",
            "test_results.py other_processes_finish"),
     Mutant("a step of inference costs nothing", "runs/results.py", '(1 + (settings_of(exp).get("T") or 0))', "1", "test_results.py arithmetic"),
     Mutant("an installed copy before the clone's notebooks", "cli.py", '(package.parent / "nbs", package / "notebooks")',

@@ -190,7 +190,9 @@ def answers(ray: Any, tasks: dict, limit: Limit) -> Iterator[Answer]:
     waiting, cancelled = list(tasks), False
     while waiting:
         if limit.asked and not cancelled:
-            cancelled = [ray.cancel(task) for task in waiting] or True
+            cancelled = True
+            for task in waiting:
+                ray.cancel(task)
         over, waiting = ray.wait(waiting, timeout=1.0)
         yield from (answer_of(ray, task, tasks[task]) for task in over)
 

@@ -206,12 +206,13 @@ class Progress:
     def __init__(self, experiments: list[Experiment], show: bool, store: Store | None = None):
         self.exp, self.count, self.began = None, 0, time.monotonic()
         self.efforts = {exp: effort(exp) for exp in experiments} if show else {}
-        self.open = [exp for exp in self.efforts if store is None or not store.path(exp).exists()]
-        self.store, self.done, self.place = store, set(), sys.stderr.isatty()
+        paths = {exp: store.path(exp) for exp in self.efforts} if store else {}        # once: a path needs the key of its run
+        self.open = {exp: path for exp, path in paths.items() if not path.exists()}
+        self.done, self.place = set(), sys.stderr.isatty()
 
     def look(self) -> None:
         "Take note of what other processes finished."
-        self.done |= {exp for exp in self.open if self.store and exp not in self.done and self.store.path(exp).exists()}
+        self.done |= {exp for exp, path in self.open.items() if exp not in self.done and path.exists()}
 
     def left(self) -> str:
         "The time that the open runs take, by what the others took; empty while that is not known."

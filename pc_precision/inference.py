@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['READINGS', 'NOISE', 'GROWING', 'rows', 'Settled', 'Inference', 'size_of', 'add', 'scale', 'descend', 'final_energies',
            'DenseState', 'dense', 'follow', 'nearer', 'rest_of', 'initial_pass', 'pull', 'pulls', 'backward', 'at_rest',
-           'still', 'full', 'Moving', 'start', 'predict', 'output_error', 'read_moving', 'cone', 'check_resting',
-           'error_coordinates', 'sweep', 'infer', 'check_target', 'check_numbers', 'check_covariance', 'as_output',
-           'relax', 'relax_dense']
+           'still', 'full', 'Moving', 'start', 'predict', 'predicted', 'local_gradient', 'output_error', 'read_moving',
+           'cone', 'check_resting', 'error_coordinates', 'sweep', 'infer', 'check_target', 'check_numbers',
+           'check_covariance', 'as_output', 'relax', 'relax_dense']
 
 # %% ../nbs/05_inference.ipynb #ac3134fc
 from functools import partial
@@ -260,6 +260,21 @@ def predict(net: Network, params: tuple, x: Any, state: Moving, number: int, d: 
     return dz, follow(rest_of(layer, p, s), state.products[number - 1], state.initial[number - 1], dz)
 
 
+def predicted(net: Network, params: tuple, x: Any, state: Moving) -> Moving:
+    "The state with products, predictions and errors that follow from the displacements of its activities."
+    dz, dmu = zip(*(predict(net, params, x, state, l, state.d) for l in range(1, len(net) + 1)))
+    return state._replace(dz=dz, dmu=dmu, eps=jax.tree.map(jnp.subtract, state.d, dmu))
+
+
+def local_gradient(net: Network, params: tuple, x: Any, state: Moving, eps: tuple, row: tuple) -> tuple:
+    "Equation (2), the gradient in the hidden activities: each layer's own error `eps` less what the layers that read it pull back."
+    weights, rates = row
+    eps = {l: scale(w, e) for l, (w, e) in enumerate(zip(weights, eps), 1) if not at_rest(e)}
+    back = pulls(net, params, state.stats, x, state.initial, add(state.products, state.dz), eps)
+    nothing = {l: still(a) for l, a in enumerate(state.initial, 1)}
+    return tuple(scale(rates[l - 1], jax.tree.map(jnp.subtract, (nothing | eps)[l], (nothing | back)[l])) for l in range(1, len(net)))
+
+
 def output_error(state: Moving, dmu: Any) -> Any:
     "The output's error: its displacement less the change of what the loss expects."
     expect, mu = state.output.loss.expect, state.initial[-1]
@@ -292,17 +307,11 @@ def cone(solver: optax.GradientTransformation, growing: bool | None = None) -> I
         return start(solver, net, params, stats, x, output, len(net) <= GROWING if growing is None else growing)
 
     def step(net, params, x, state, row):
-        weights, rates = row
-        eps = {l: scale(w, e) for l, (w, e) in enumerate(zip(weights, state.eps), 1) if not at_rest(e)}
-        back = pulls(net, params, state.stats, x, state.initial, add(state.products, state.dz), eps)
-        nothing = {l: still(a) for l, a in enumerate(state.initial, 1)}
-        gradient = tuple(scale(rates[l - 1], jax.tree.map(jnp.subtract, (nothing | eps)[l], (nothing | back)[l]))
-                         for l in range(1, len(net)))
+        gradient = local_gradient(net, params, x, state, state.eps, row)
         hidden, inner = descend(solver, gradient, state.solver, state.unknowns, add(state.initial[:-1], state.d[:-1]))
-        d = (*hidden, state.d[-1])
-        dz, dmu = zip(*(predict(net, params, x, state, l, d) for l in range(1, len(net) + 1)))
-        eps = (*jax.tree.map(jnp.subtract, hidden, dmu[:-1]), output_error(state, dmu[-1]))
-        return state._replace(unknowns=hidden, solver=inner, d=d, dz=dz, dmu=dmu, eps=eps)
+        state = state._replace(unknowns=hidden, solver=inner, d=(*hidden, state.d[-1]))
+        state = predicted(net, params, x, state)
+        return state._replace(eps=(*state.eps[:-1], output_error(state, state.dmu[-1])))
 
     return Inference(init, step, read_moving)
 
@@ -382,7 +391,7 @@ def check_target(output: Output, mu: Any) -> None:
         raise ValueError(f"the target has shape {shapes[0]}, but the output of the network {shapes[1]}; labels go in one-hot")
     if not finite(output.y):
         raise ValueError("the targets must be finite, but some are NaN or infinite")
-    if concrete(output.beta) and (not np.isfinite(as_number(output.beta)) or as_number(output.beta) == 0):
+    if concrete(output.beta) and not (np.isfinite(beta := np.asarray(output.beta, np.float64)) & (beta != 0)).all():
         raise ValueError(f"beta must be a finite number other than 0, not {output.beta!r}")
     if output.loss is LOSSES["cross_entropy"] and concrete(output.y):
         y = np.asarray(output.y, np.float64)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .energy import Output, energy
+from .energy import Output, energy, per_sample
 from .inference import Inference, Moving, Settled, infer, rows, scale, size_of
 from .checks import choose
 from .layers import Network, feedforward, predictions, predictions_and_stats
@@ -54,7 +54,11 @@ def lesson_gradient(net: Network, params: tuple, stats: tuple, x: Any, lesson: L
     """Gradient of 1/2 sum_l ||errors_l||^2 / beta in the parameters that predict, mean over the batch; and the running statistics.
 
     The errors count as they are; their derivative is that of -f_l(inputs). The statistics are those after this one pass.
+    beta: a number, or one a sample (B,), as for two nudgings of opposite sign in one batch.
     """
+    if jnp.ndim(beta):
+        lesson = lesson._replace(errors=jax.tree.map(lambda e: e / per_sample(beta, e), lesson.errors))
+        return lesson_gradient(net, params, stats, x, lesson)
     nodes, products = (x, *lesson.inputs), lesson.products or (None,) * len(net)
     out = [layer_gradient(layer, p, s, net.fed(l, nodes), z, e)
            for l, (layer, p, s, z, e) in enumerate(zip(net.layers, params, stats, products, lesson.errors), 1)]

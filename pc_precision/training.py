@@ -26,6 +26,7 @@ from .energy import LOSSES, Loss, Output, layer_energies
 from .experiment import INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, Recipe, covariance, network, resolve, warn_of_silent_layers
 from .layers import Network, feedforward
 from .learning import Algorithm, Learned, as_rule, forward, learn
+from .rivals import both_ways
 
 # %% ../nbs/14_training.ipynb #15627bea
 class State(NamedTuple):
@@ -99,7 +100,8 @@ class Protocol(NamedTuple):
 # %% ../nbs/14_training.ipynb #c05e7b19
 def make_plan(exp: Experiment, info: DatasetInfo) -> Plan:
     "The plan of an experiment on a data set."
-    recipe = replace(exp.recipe, schedule="constant", nudging="none")       # these two are numbers of `Hyper`: they compile nothing
+    both = "both" if exp.recipe.nudging == "both" else "none"
+    recipe = replace(exp.recipe, schedule="constant", nudging=both)         # schedule and sign are numbers of `Hyper`: they compile nothing
     return Plan(network(exp, info.classes), info, recipe, exp.reading, exp.nesterov, exp.batch_norm != "bn", exp.augment,
                 exp.batch_size, exp.matmul_precision, exp.output if isinstance(exp.output, Loss) else LOSSES[exp.output], exp.dtype,
                 exp.optimiser.value if isinstance(exp.optimiser, Named) else OPTIMISERS[exp.optimiser])
@@ -158,11 +160,13 @@ def train_step(plan: Plan, state: State, key: jax.Array, images: jax.Array, labe
     "One batch: inference, then the learning phase by the plan's optimiser. images (B, ...), labels (B,) or targets (B, classes)."
     with jax.default_matmul_precision(plan.matmul_precision):
         x, y = prepare_batch(plan, key, images, labels)
+        output = Output(y, hyper.beta, plan.loss)
+        x, output = both_ways(x, output) if plan.recipe.nudging == "both" else (x, output)
         optimiser = plan.optimiser(hyper.learning_rate, hyper.weight_decay)
-        learned = learn(make_algorithm(plan, hyper), optimiser, plan.net, state.params, state.stats, state.optimiser, x,
-                        Output(y, hyper.beta, plan.loss), len(hyper.covariance))
+        learned = learn(make_algorithm(plan, hyper), optimiser, plan.net, state.params, state.stats, state.optimiser, x, output,
+                        len(hyper.covariance))
         same = jax.tree.map(lambda a, old: a.astype(old.dtype), learned.optimiser, state.optimiser)
-        info = report(plan, learned, y)
+        info = report(plan, learned, output.y)
         if jnp.issubdtype(labels.dtype, jnp.floating):       # numbers to predict have no accuracy
             info = info._replace(accuracy=jnp.full_like(info.accuracy, jnp.nan))
         return state._replace(params=learned.params, stats=learned.stats, optimiser=same), info

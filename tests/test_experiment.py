@@ -73,7 +73,7 @@ def test_algorithms_are_the_papers():
 
 
 def test_every_algorithm_of_the_paper_infers_on_the_light_cone_and_learns_once_a_batch_but_backpropagation_sweeps():
-    papers = [name for name in ALGORITHMS if name not in ("BP", "ePC", "iPC")]
+    papers = [name for name in ALGORITHMS if name not in ("BP", "ePC", "iPC", "iPC+S", "iPC+D", "Meta-PC", "EP", "PC-ALM")]
     assert len(papers) == 12 and {(ALGORITHMS[name].inference, ALGORITHMS[name].tempo) for name in papers} == {("cone", "batch")}
     assert (ALGORITHMS["BP"].inference, ALGORITHMS["BP"].tempo) == ("sweep", "batch")
 
@@ -85,10 +85,17 @@ def test_epc_changes_the_inference_alone_and_ipc_learns_at_every_step_of_dense_i
     assert len({Experiment(algorithm=name).key for name in ALGORITHMS}) == len(ALGORITHMS)
 
 
+def test_the_rivals_start_from_their_published_steps_and_nudging():
+    full = {name: resolve(Experiment(algorithm=name, dataset="cifar10", model="vgg7")) for name in ("Meta-PC", "EP", "PC-ALM", "ePC")}
+    assert {name: (e.T, e.x_step, e.beta) for name, e in full.items()} == {
+        "Meta-PC": (7, 1.0, None), "EP": (7, 1.0, 0.02), "PC-ALM": (14, 0.23, None), "ePC": (5, 0.001, None)}
+    assert ALGORITHMS["iPC+S"] == replace(ALGORITHMS["iPC"], schedule="spiking")
+
+
 def test_statistics_that_are_not_frozen_need_dense_inference_and_the_recipe_says_so():
     for name, recipe in ALGORITHMS.items():
         assert Experiment(algorithm=name).recipe == recipe
-        if name != "ePC":
+        if name not in ("ePC", "Meta-PC", "EP", "PC-ALM"):
             kept = {"cone": "dense"}.get(recipe.inference, recipe.inference)
             assert Experiment(algorithm=name, batch_norm="bn").recipe == replace(recipe, inference=kept)
         assert Experiment(algorithm=name, batch_norm="freeze").recipe == recipe
@@ -103,7 +110,8 @@ def test_a_recipe_refuses_an_unknown_name_and_names_the_nearest(field, value, hi
 
 
 def test_a_recipe_without_words_is_standard_predictive_coding():
-    assert Recipe() == ALGORITHMS["PC"] and set(INFERENCES) == {"cone", "dense", "error_coordinates", "sweep"}
+    assert Recipe() == ALGORITHMS["PC"] and set(INFERENCES) == {
+        "cone", "dense", "error_coordinates", "sweep", "fixed_predictions", "equilibrium_propagation", "augmented_lagrangian"}
 
 
 KEPT = {  # typed from files in results/: their names end in the key

@@ -337,7 +337,7 @@ ITEMS: dict[str, Callable[..., list[Experiment]]] = {
     "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
     "mupc": mupc_runs}
 NOTHING = ("fig1", "table3", "table4", "table5", "numerics")      # they train nothing, or (table5) what a search found
-NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "x_steps", "first_epoch", "peak_tflops")
+NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "x_steps", "looked_at", "first_epoch", "peak_tflops")
 
 
 def items(notebook: str, profile: str, **parameters: Any) -> list[Experiment]:

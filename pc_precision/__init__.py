@@ -8,7 +8,7 @@ from .devices import use_compilation_cache
 from .energy import LOSSES, Loss, Output, energy
 from .experiment import ALGORITHMS, Experiment, Named, Recipe
 from .inference import Inference, Settled, cone, dense, error_coordinates, relax, relax_dense
-from .layers import Block, Dense, Layer, Network, Readout, Residual, feedforward, mlp, predictions, vgg
+from .layers import Block, Dense, Layer, Network, Readout, Residual, feedforward, mlp, mupc, predictions, vgg
 from .learning import Algorithm, Lesson, forward, learn, pc, weight_gradient
 from .precision import Constant, Decaying, Spiking
 from .prepare import prepare
@@ -23,6 +23,6 @@ __all__ = [
     "ALGORITHMS", "Algorithm", "Block", "Constant", "DATASETS", "Dataset", "Decaying", "Dense", "Experiment", "Inference",
     "LOSSES", "Layer", "Lesson", "Loss", "Named", "Network", "Output", "Readout", "Recipe", "Residual", "Search", "Settled",
     "Spiking", "cone", "dataset", "dense", "energy", "error_coordinates", "evaluate", "feedforward", "forward", "learn",
-    "load", "load_best", "load_trained", "mlp", "normalise", "paper", "pc", "predict", "predictions", "prepare",
+    "load", "load_best", "load_trained", "mlp", "mupc", "normalise", "paper", "pc", "predict", "predictions", "prepare",
     "read_store", "relax", "relax_dense", "results", "runs", "search", "summarise", "train", "use_compilation_cache",
     "vgg", "weight_gradient"]

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['SCHEDULES', 'NUDGING', 'INFERENCES', 'ALGORITHMS', 'INCREMENTAL', 'OPTIMISERS', 'RELAXATION', 'DEFAULTS', 'STEPS',
            'OWN', 'DATA_DEFAULTS', 'CONFIGURATIONS', 'PROGRAM', 'PRESETS', 'BATCH_NORM', 'SELECT', 'PRECISIONS',
-           'DTYPES', 'KINDS', 'MLP', 'ADAM_EPSILON', 'Named', 'as_name', 'Recipe', 'defaults', 'authors', 'Experiment',
-           'plain', 'check_named', 'check_names', 'is_number', 'check_numbers', 'settings_key', 'unused', 'resolve',
-           'settings_of', 'is_float', 'network', 'covariance', 'configurations', 'expected_sizes', 'bp_gradient',
-           'silent', 'warn_of_silent_layers']
+           'DTYPES', 'KINDS', 'MLP', 'MUPC', 'MUPC_SETTINGS', 'ADAM_EPSILON', 'Named', 'as_name', 'Recipe', 'defaults',
+           'authors', 'Experiment', 'plain', 'check_named', 'check_names', 'is_number', 'check_numbers', 'settings_key',
+           'unused', 'resolve', 'settings_of', 'is_float', 'network', 'covariance', 'configurations', 'mupc_sizes',
+           'mupc_settings', 'expected_sizes', 'bp_gradient', 'silent', 'warn_of_silent_layers']
 
 # %% ../nbs/13_experiment.ipynb #284cb3a9
 import hashlib
@@ -26,7 +26,7 @@ from .checks import check_positive, choose
 from .data import DATASETS, Dataset
 from .energy import LOSSES, Loss
 from .inference import READINGS, Inference, cone, dense, error_coordinates, sweep
-from .layers import ACTIVATIONS, KEEP, VGG, Network, mlp, vgg
+from .layers import ACTIVATIONS, KEEP, VGG, Network, mlp, mupc, vgg
 from .learning import RULES, TEMPOS
 from .precision import Constant, Decaying, Spiking, unreached
 from .rivals import augmented_lagrangian, equilibrium_propagation, fixed_predictions, normalised
@@ -256,7 +256,7 @@ def check_named(exp: Experiment) -> None:
     taken = dict(dataset=DATASETS, model=VGG, algorithm=ALGORITHMS, optimiser=OPTIMISERS)
     for name, fits in KINDS.items():
         own = getattr(exp, name)
-        if isinstance(own, Named) and (own.name in taken[name] or own.name.startswith("mlp")):
+        if isinstance(own, Named) and (own.name in taken[name] or own.name.startswith(("mlp", "mupc"))):
             raise ValueError(f"{name} {own.name!r} of your own has a name of the library's: give it another one")
         if isinstance(own, Named) and not fits(own.value):
             raise ValueError(f"{name} {own.name!r} holds {type(own.value).__name__}, which is no {name}: see Experiment")
@@ -271,17 +271,18 @@ def check_names(exp: Experiment) -> None:
             choose(name, getattr(exp, name), values)
     if isinstance(exp.output, Loss) and exp.output not in LOSSES.values() and exp.output.name in LOSSES:
         raise ValueError(f"output {exp.output.name!r} of your own has a name of the library's: give it another one")
-    mlp_or_own = isinstance(exp.model, Named) or isinstance(exp.model, str) and re.fullmatch(MLP, exp.model)
-    if not mlp_or_own and exp.model not in tuple(VGG):
+    sized_or_own = isinstance(exp.model, Named) or isinstance(exp.model, str) and re.fullmatch(f"{MLP}|{MUPC}", exp.model)
+    if not sized_or_own and exp.model not in tuple(VGG):
         try:
             choose("model", exp.model, VGG)
         except ValueError as error:
-            raise ValueError(f"{error}, or an mlp with its hidden sizes such as 'mlp-64-64'") from None
+            raise ValueError(f"{error}, or an mlp with its hidden sizes such as 'mlp-64-64', or a muPC network of 32 layers of 64 units "
+                             "and a readout, 'mupc-64x32'") from None
     if not isinstance(exp.dataset, Named) and (not isinstance(exp.dataset, str) or not exp.dataset):
         raise ValueError(f"dataset must be a name such as {', '.join(map(repr, DATASETS))}, not {exp.dataset!r}")
-    if mlp_or_own and exp.batch_norm is not None:
-        raise ValueError(f"batch_norm={exp.batch_norm!r} is for VGGs: an mlp has no BatchNorm, and a network of your own says itself "
-                         "what it has; use batch_norm=None")
+    if sized_or_own and exp.batch_norm is not None:
+        raise ValueError(f"batch_norm={exp.batch_norm!r} is for VGGs: a muPC network or an mlp has no BatchNorm, and a network of your own "
+                         "says itself what it has; use batch_norm=None")
     allowed = dict(batch_norm=BATCH_NORM, activation=ACTIVATIONS, bn_mode=KEEP, reading=READINGS, sign_per=("batch", "epoch"),
                    select=SELECT,
                    matmul_precision=PRECISIONS, dtype=DTYPES, padding=(None, 0, 1), nesterov=(False, True), augment=(False, True))
@@ -294,6 +295,7 @@ def check_names(exp: Experiment) -> None:
 
 
 MLP = r"mlp(-[1-9][0-9]*)+"
+MUPC = r"mupc-([1-9][0-9]*)x([1-9][0-9]*)"                    # width of a hidden layer, number of hidden layers
 
 # %% ../nbs/13_experiment.ipynb #448c35a0
 def is_number(value: Any) -> bool:
@@ -374,6 +376,9 @@ def network(exp: Experiment, outputs: int) -> Network:
     "The network of an experiment for so many outputs."
     if isinstance(exp.model, Named):
         return exp.model.value if isinstance(exp.model.value, Network) else exp.model.value(outputs)
+    if exp.model.startswith("mupc"):
+        width, depth = mupc_sizes(exp.model)
+        return mupc(depth, width, outputs, exp.activation)
     if exp.model.startswith("mlp"):
         return mlp([int(n) for n in exp.model.split("-")[1:]], outputs, exp.activation)
     return vgg(exp.model, outputs, exp.width, exp.activation, exp.batch_norm and exp.bn_mode, exp.padding)
@@ -395,6 +400,27 @@ def configurations() -> dict[Experiment, float]:
     return {Experiment(dataset=d, model=m, algorithm=a, **common, **padded(m), **settings): CONFIGURATIONS[d, m, a]["top1"]
             for (d, m, a), settings in found.items()}
 
+# %% ../nbs/13_experiment.ipynb #0f6c93ab
+def mupc_sizes(model: str) -> tuple[int, int]:
+    "Width and number of hidden layers in a name such as 'mupc-64x32'. Raises ValueError for another name."
+    found = re.fullmatch(MUPC, model)
+    if not found:
+        raise ValueError(f"{model!r} names no muPC network: give width and number of hidden layers as in 'mupc-64x32'")
+    width, depth = map(int, found.groups())
+    return width, depth
+
+
+MUPC_SETTINGS: dict[str, dict] = {                           # by data set
+    "mnist": dict(x_step=0.5, learning_rate=0.1, batch_size=64),
+    "fashion_mnist": dict(x_step=0.5, learning_rate=0.05, batch_size=64),
+    "cifar10": dict(x_step=0.01, learning_rate=0.1, batch_size=128, output="cross_entropy")}
+
+
+def mupc_settings(model: str, dataset: str = "mnist") -> dict[str, Any]:
+    "What was published for predictive coding (PC) on a muPC network; a data set without settings of its own gets MNIST's."
+    plain = dict(T=mupc_sizes(model)[1], momentum=0.0, weight_decay=0.0, activation="relu")
+    return plain | MUPC_SETTINGS.get(dataset, MUPC_SETTINGS["mnist"])
+
 # %% ../nbs/13_experiment.ipynb #0d95ab3e
 ADAM_EPSILON = 1e-8                                         # of optax.adamw
 
@@ -402,12 +428,12 @@ ADAM_EPSILON = 1e-8                                         # of optax.adamw
 def expected_sizes(exp: Experiment) -> np.ndarray:
     """The size (L,) of each layer's weight gradient over backpropagation's, to first order in the squared Jacobians.
 
-    Ones for backpropagation; nan for inference in other coordinates, a weight step at each step, or a network that is no chain.
+    Ones for backpropagation; nan for inference in other coordinates, a weight step at each step, or a network that is no chain or has skips.
     """
     full, recipe, L = resolve(exp), exp.recipe, exp.layers
     if recipe.inference == "sweep":
         return np.ones(L)
-    if recipe.inference not in ("cone", "dense") or recipe.tempo != "batch" or network(exp, 2).parents is not None:
+    if recipe.inference not in ("cone", "dense") or recipe.tempo != "batch" or network(exp, 2).parents is not None or str(exp.model).startswith("mupc"):
         return np.full(L, np.nan)
     c, trace = np.append(np.zeros(L - 1), 1.0), np.zeros(L - 1)
     for precision in 1 / np.asarray(covariance(exp), float):

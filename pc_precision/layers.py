@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ACTIVATIONS', 'KEEP', 'EPSILON', 'Parents', 'VGG', 'Layer', 'uniform', 'linear_params', 'batch_norm', 'check_pool',
            'Block', 'Dense', 'Readout', 'Whole', 'Module', 'check_drawn', 'as_layer', 'Residual', 'check_parents',
-           'Network', 'feedforward', 'predictions_and_stats', 'predictions', 'mlp', 'vgg']
+           'Network', 'feedforward', 'predictions_and_stats', 'predictions', 'mlp', 'vgg', 'PreActivation', 'mupc']
 
 # %% ../nbs/02_layers.ipynb #96448a4e
 import inspect
@@ -420,3 +420,50 @@ def vgg(channels: str | Sequence, classes: int = 10, width: float = 1.0, activat
               for c, pad, pool in zip([c for c in channels if c != "P"], paddings, pools)]
     hidden = linear if hidden is None else hidden
     return Network((*blocks, *(Dense(scale(n), activation) for n in hidden), Readout(classes)))
+
+# %% ../nbs/02_layers.ipynb #7d0b94ce
+@dataclass(frozen=True)
+class PreActivation(Layer):
+    """Activation -> linear without bias, times `scale`, plus the input if `skip`: mu = x + scale phi(x) W with W ~ N(0, 1),
+    (B, ...) -> (B, features). scale None: 1 / sqrt(number of inputs).
+    """
+    features: int
+    scale: float | None = None
+    activation: str = "relu"
+    skip: bool = True
+
+    def __post_init__(self):
+        choose("activation", self.activation, ACTIVATIONS)
+        check_whole(features=self.features)
+        check_positive(scale=1.0 if self.scale is None else self.scale)
+
+    def init(self, key: jax.Array, x: jax.Array) -> tuple[dict, dict]:
+        "A kernel for activities like `x` (B, ...), and no statistics."
+        if self.skip and x.shape[1:] != (self.features,):
+            raise ValueError(f"the skip adds activities of shape {x.shape[1:]} to {self.features} features: use skip=False")
+        return {"kernel": jax.random.normal(key, (math.prod(x.shape[1:]), self.features), x.dtype)}, {}
+
+    def prediction(self, params: dict, x: jax.Array) -> jax.Array:
+        "The prediction from the input."
+        scale = params["kernel"].shape[0] ** -0.5 if self.scale is None else self.scale
+        product = scale * (ACTIVATIONS[self.activation](x.reshape(x.shape[0], -1)) @ params["kernel"])
+        return x + product if self.skip else product
+
+    def linear(self, params: dict, x: jax.Array) -> jax.Array:
+        "The input as it is; without activation the whole prediction."
+        return self.prediction(params, x) if self.activation == "identity" else x
+
+    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+        "What `linear` left over; `stats` as they came."
+        return z if self.activation == "identity" else self.prediction(params, z), stats
+
+# %% ../nbs/02_layers.ipynb #c2e85f16
+def mupc(depth: int, width: int, classes: int = 10, activation: str = "relu") -> Network:
+    """A residual network in the muPC parameterisation: `depth` hidden layers of `width` units and a readout, so L = depth + 1.
+
+    Raises ValueError for numbers that are not whole and positive, or an unknown activation.
+    """
+    check_whole(depth=depth, width=width, classes=classes)
+    hidden = PreActivation(width, (width * (depth + 1)) ** -0.5, activation)
+    return Network((PreActivation(width, None, "identity", False), *[hidden] * (depth - 1),
+                    PreActivation(classes, 1 / width, activation, False)))

@@ -71,7 +71,7 @@ def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
     collected = {node.targets[0].id: node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
     for bundle in passed & {"chosen", "settings"}:
         passed |= {node.id for node in ast.walk(collected[bundle]) if isinstance(node, ast.Name)}
-    elsewhere = {"data_dir", "results_dir", "out_dir", "x_steps", "first_epoch", "peak_tflops", "storage"} | ({"seeds"} if name == "table5" else set())
+    elsewhere = {"data_dir", "results_dir", "out_dir", "x_steps", "looked_at", "first_epoch", "peak_tflops", "storage"} | ({"seeds"} if name == "table5" else set())
     assert set(parameters_of(name)) - elsewhere <= passed
 
 
@@ -80,7 +80,7 @@ def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
 @pytest.mark.parametrize("name, runs", [
     ("table1", 2 * 5 * 3 * (7 + 2) * 2),                      # data sets, seeds, networks, algorithms and two second readings, Freezing
     ("fig4", 2 * 5 * 3 * (13 + 4)), ("fig2", 4), ("fig5", 2 * 4), ("fig6", 3 * 3), ("table2", 5 * 7 * 2),
-    ("table6", 5 * 4 * 3), ("verdicts", 2 * 5 * 3 * (13 + 4 + 6)),
+    ("mupc", 5 * 5 * 3), ("table6", 5 * 4 * 3), ("verdicts", 2 * 5 * 3 * (13 + 4 + 6)),
     ("fig7", 2 * 5 * 3 * ((1 + 2) + 6 * (1 + 2 * 2)))])       # BP has nothing to freeze
 def test_the_paper_asks_for_so_many_runs(name, runs):
     assert len({exp.key for exp in items(name, "paper")}) == len(items(name, "paper")) == runs
@@ -89,6 +89,16 @@ def test_the_paper_asks_for_so_many_runs(name, runs):
 def test_the_thirteen_algorithms_of_the_paper():
     assert set(THIRTEEN) == {"BP", "PC", "D", "S", "F", "D+F", "S+F", "PC-CN", "D-CN", "S-CN", "F-CN", "D+F-CN", "S+F-CN"}
     assert {exp.algorithm for exp in items("fig4", "smoke")} == set(THIRTEEN)
+
+
+def test_in_mupc_networks_pc_has_its_published_settings_and_the_others_the_rate_of_backpropagation():
+    found = {(e.model, e.algorithm): e for e in items("mupc", "smoke", seeds=0)}
+    assert len(found) == 3 * 3 and {e.activation for e in found.values()} == {"relu"} and {e.batch_size for e in found.values()} == {64}
+    pc = found["mupc-64x128", "PC"]
+    assert (pc.T, pc.x_step, pc.momentum, pc.learning_rate) == (128, 0.5, 0.0, 0.1)
+    assert {e.learning_rate for (_, name), e in found.items() if name != "PC"} == {0.01} and {e.weight_decay for e in found.values()} == {0.0}
+    assert {e.learning_rate for e in items("mupc", "smoke", seeds=0, learning_rate=0.3)} == {0.3}
+    assert {(e.x_step, e.output, e.batch_size) for e in items("mupc", "paper", algorithms="PC")} == {(0.01, "cross_entropy", 128)}
 
 
 # Two readings of spiking precision, and settings that somebody searched

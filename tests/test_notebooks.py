@@ -24,6 +24,7 @@ SMALLEST = {
     "table3": dict(profile="smoke", models=["vgg5"]),
     "table4": dict(profile="smoke", datasets=["digits"]),
     "table5": dict(profile="smoke", models=["mlp-8"], algorithms=["S+F"], trials=2, epochs=1, seeds=[0]),
+    "mupc": dict(profile="smoke", models=["mupc-8x3"], algorithms=["PC"], seeds=[0], epochs=1, looked_at="mupc-8x3"),
     "numerics": dict(profile="smoke", depths=[3], epochs=1),
 }
 LIBRARY = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if NUMBERED.match(path.name))

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..checks import choose
 from ..data import DATASETS
-from ..experiment import ALGORITHMS, CONFIGURATIONS, Experiment, unused
+from ..experiment import ALGORITHMS, CONFIGURATIONS, Experiment, mupc_sizes, unused
 from ..inference import READINGS
 from .items import NORMS, by_row, untuned
 from .style import (
@@ -321,7 +321,9 @@ def by_norm(frame: Any, metric: str = "top1", apart: bool = False) -> Any:
 
 
 def depth(model: str) -> int:
-    "The number of layers in the name of a model: 5 of 'vgg5', 3 of 'mlp-64-64'."
+    "The number of layers in the name of a model: 5 of 'vgg5', 3 of 'mlp-64-64', 9 of 'mupc-64x8'."
+    if model.startswith("mupc"):
+        return mupc_sizes(model)[1] + 1
     return model.count("-") + 1 if model.startswith("mlp") else int(re.sub(r"\D", "", model))
 
 

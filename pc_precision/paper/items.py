@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['SPIKING', 'ROWS', 'SEARCHED', 'ENOUGH', 'OF_A_RUN', 'RATES', 'KNOWN', 'MATTERS', 'PROFILES', 'DEFAULT', 'NORMS',
-           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'TIMING', 'ITEMS', 'NOTHING', 'NOT_SETTINGS', 'SEARCHES',
-           'row_of', 'by_row', 'collect_searches', 'write_searches', 'found_searches', 'searched_settings', 'same',
-           'tuned_settings', 'untuned', 'check_parameters', 'check_folder', 'whole', 'listed', 'as_list',
-           'in_both_readings', 'row_settings', 'grid', 'figure_2', 'figure_5', 'figure_6', 'table_1', 'figure_4',
-           'figure_7', 'table_2', 'verdict_runs', 'table_6', 'items', 'store_of', 'narrowed', 'plan_search', 'plans',
-           'next_profile', 'larger_scale']
+           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'TIMING', 'MUPC_NETS', 'FOR_MUPC', 'MUPC_EPOCHS', 'ITEMS',
+           'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row', 'collect_searches', 'write_searches',
+           'found_searches', 'searched_settings', 'same', 'tuned_settings', 'untuned', 'check_parameters',
+           'check_folder', 'whole', 'listed', 'as_list', 'in_both_readings', 'row_settings', 'grid', 'figure_2',
+           'figure_5', 'figure_6', 'table_1', 'figure_4', 'figure_7', 'table_2', 'verdict_runs', 'table_6', 'mupc_runs',
+           'items', 'store_of', 'narrowed', 'plan_search', 'plans', 'next_profile', 'larger_scale']
 
 # %% ../../nbs/31_items.ipynb #9b29543a
 import difflib
@@ -23,7 +23,7 @@ from typing import Any, Callable, Iterable
 
 from ..checks import choose, unwritable
 from ..devices import processor
-from ..experiment import ALGORITHMS, PRESETS, Experiment, configurations, resolve, unused
+from ..experiment import ALGORITHMS, PRESETS, Experiment, configurations, mupc_settings, resolve, unused
 from ..inference import READINGS
 from ..runs.results import distinct, kept
 from ..runs.search import Search, read_best, space, steps_of
@@ -310,12 +310,34 @@ def table_6(profile: str, models: Any = None, algorithms: Any = None, repeats: i
     return [exp for seed in range(repeats) for model in models for exp in grid(
         profile, plan["data"][model], model, algorithms, "none", seed, epochs or plan["epochs"], **settings)]
 
+# %% ../../nbs/31_items.ipynb #2b7a5fc3
+MUPC_NETS = {"smoke": ["mupc-64x8", "mupc-64x32", "mupc-64x128"], "laptop": ["mupc-64x8", "mupc-64x32", "mupc-64x128"],
+             "paper": [f"mupc-512x{depth}" for depth in (8, 16, 32, 64, 128)]}
+FOR_MUPC = dict(activation="relu", weight_decay=0.0, augment=False)
+MUPC_EPOCHS = {"smoke": 3, "laptop": 10, "paper": 20}
+
+
+def mupc_runs(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, seeds: Any = None, epochs: int | None = None,
+              **given: Any) -> list[Experiment]:
+    "muPC networks of several depths: backpropagation, predictive coding as published for them, and S+F."
+    datasets = as_list("datasets", datasets, PROFILES[choose("profile", profile, PROFILES)]["datasets"][:1])
+    models, epochs = as_list("models", models, MUPC_NETS[profile]), MUPC_EPOCHS[profile] if epochs is None else epochs
+    found = []
+    for dataset in datasets:
+        told = {model: mupc_settings(model, dataset) for model in models}
+        rows = dict.fromkeys(ROWS, dict(learning_rate=1e-2)) | {f"PC {model}": settings for model, settings in told.items()}
+        shared = {name: value for name, value in told[models[0]].items() if name in ("batch_size", "output")}
+        settings = FOR_MUPC | shared | dict(schedule_epochs=epochs) | {n: v for n, v in given.items() if v is not None}
+        found += grid(profile, dataset, models, algorithms or ["BP", "PC", "S+F"], "none", seeds, epochs, rows, **settings)
+    return found
+
 # %% ../../nbs/31_items.ipynb #b44efc5a
 ITEMS: dict[str, Callable[..., list[Experiment]]] = {
     "fig2": figure_2, "fig4": figure_4, "fig5": figure_5, "fig6": figure_6, "fig7": figure_7,
-    "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs}
+    "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
+    "mupc": mupc_runs}
 NOTHING = ("fig1", "table3", "table4", "table5", "numerics")      # they train nothing, or (table5) what a search found
-NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "x_steps", "first_epoch", "peak_tflops")
+NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "x_steps", "looked_at", "first_epoch", "peak_tflops")
 
 
 def items(notebook: str, profile: str, **parameters: Any) -> list[Experiment]:

@@ -12,6 +12,7 @@ from .layers import Block, Dense, Layer, Network, Readout, Residual, feedforward
 from .learning import Algorithm, Lesson, forward, learn, pc, weight_gradient
 from .precision import Constant, Decaying, Spiking
 from .prepare import prepare
+from .resnet import resnet
 from .runs.results import load_trained, predict, read_store, results
 from .runs.search import Search, load_best, search
 from .runs.tables import summarise
@@ -24,5 +25,5 @@ __all__ = [
     "LOSSES", "Layer", "Lesson", "Loss", "Named", "Network", "Output", "Readout", "Recipe", "Residual", "Search", "Settled",
     "Spiking", "cone", "dataset", "dense", "energy", "error_coordinates", "evaluate", "feedforward", "forward", "learn",
     "load", "load_best", "load_trained", "mlp", "mupc", "normalise", "paper", "pc", "predict", "predictions", "prepare",
-    "read_store", "relax", "relax_dense", "results", "runs", "search", "summarise", "train", "use_compilation_cache",
+    "read_store", "relax", "relax_dense", "resnet", "results", "runs", "search", "summarise", "train", "use_compilation_cache",
     "vgg", "weight_gradient"]

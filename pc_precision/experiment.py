@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['SCHEDULES', 'NUDGING', 'INFERENCES', 'ALGORITHMS', 'INCREMENTAL', 'OPTIMISERS', 'RELAXATION', 'DEFAULTS', 'STEPS',
            'OWN', 'DATA_DEFAULTS', 'CONFIGURATIONS', 'PROGRAM', 'PRESETS', 'BATCH_NORM', 'SELECT', 'PRECISIONS',
-           'DTYPES', 'KINDS', 'MLP', 'MUPC', 'MUPC_SETTINGS', 'ADAM_EPSILON', 'Named', 'as_name', 'Recipe', 'defaults',
-           'authors', 'Experiment', 'plain', 'check_named', 'check_names', 'is_number', 'check_numbers', 'settings_key',
-           'unused', 'resolve', 'settings_of', 'is_float', 'network', 'covariance', 'configurations', 'mupc_sizes',
-           'mupc_settings', 'expected_sizes', 'bp_gradient', 'silent', 'warn_of_silent_layers']
+           'DTYPES', 'MODELS', 'KINDS', 'MLP', 'MUPC', 'MUPC_SETTINGS', 'ADAM_EPSILON', 'Named', 'as_name', 'Recipe',
+           'defaults', 'authors', 'Experiment', 'plain', 'check_named', 'check_names', 'is_number', 'check_numbers',
+           'settings_key', 'unused', 'resolve', 'settings_of', 'is_float', 'structure', 'network', 'covariance',
+           'configurations', 'mupc_sizes', 'mupc_settings', 'expected_sizes', 'bp_gradient', 'silent',
+           'warn_of_silent_layers']
 
 # %% ../nbs/13_experiment.ipynb #284cb3a9
 import hashlib
@@ -29,6 +30,7 @@ from .inference import READINGS, Inference, cone, dense, error_coordinates, swee
 from .layers import ACTIVATIONS, KEEP, VGG, Network, mlp, mupc, vgg
 from .learning import RULES, TEMPOS
 from .precision import Constant, Decaying, Spiking, unreached
+from .resnet import RESNET, resnet
 from .rivals import augmented_lagrangian, equilibrium_propagation, fixed_predictions, normalised
 
 # %% ../nbs/13_experiment.ipynb #f07c1e23
@@ -149,6 +151,7 @@ def authors(dataset: str, model: str, algorithm: str) -> dict[str, Any]:
 PROGRAM = dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1, nesterov=True)   # S+F of 2026, for ResNet10
 PRESETS: dict[str, dict] = {
     "S+F (energy)": PROGRAM, "S (energy)": PROGRAM,                              # S: untuned
+    "S+F (energy) resnet10": PROGRAM | dict(T=13, learning_rate=7.51e-4, weight_decay=3.17e-5),     # the program's example
     "S+F (activity)": dict(reading="activity", x_step=3e-4),                     # printed update; small: backpropagation to 1e-3
     "S (activity)": dict(reading="activity", x_step=0.1, alpha=0.5),             # untuned; alpha = x_step points the wrong way
     "D+F vgg5": authors("cifar100", "vgg5", "D+F"), "D+F vgg7": authors("cifar10", "vgg7", "D+F"),
@@ -217,7 +220,8 @@ class Experiment:
             object.__setattr__(self, each.name, plain(each.name, getattr(self, each.name)))
         check_names(self)
         check_numbers(self)
-        lost = unreached(self.T, self.layers) if self.T is not None and self.recipe.inference in ("cone", "dense") else []
+        walks = self.T is not None and self.recipe.inference in ("cone", "dense")
+        lost = unreached(self.T, structure(self, 2).distance) if walks else []
         if lost:
             warnings.warn(f"T={self.T} is too small for the {self.layers} layers of {self.model}: the error never reaches "
                           f"layer{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}, which will not learn; "
@@ -231,8 +235,8 @@ class Experiment:
 
     @property
     def layers(self) -> int:
-        "The number of layers L."
-        return len(network(self, 2))
+        "The number of layers L; in a graph its depth, the most layers on the error's way down."
+        return structure(self, 2).depth
 
     @property
     def key(self) -> str:
@@ -246,6 +250,7 @@ def plain(name: str, value: Any) -> Any:
     return bool(value) if name in ("nesterov", "augment") and type(value) is int and value in (0, 1) else value
 
 
+MODELS = (*VGG, *RESNET)
 KINDS: dict[str, Callable[[Any], bool]] = {                  # of the values that a `Named` may hold
     "dataset": lambda value: isinstance(value, Dataset), "model": lambda value: isinstance(value, Network) or callable(value),
     "algorithm": lambda value: isinstance(value, Recipe), "optimiser": callable}
@@ -253,7 +258,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {                  # of the values tha
 
 def check_named(exp: Experiment) -> None:
     "Raise a ValueError for a value of one's own of the wrong kind, or with a name that the library gives to another."
-    taken = dict(dataset=DATASETS, model=VGG, algorithm=ALGORITHMS, optimiser=OPTIMISERS)
+    taken = dict(dataset=DATASETS, model=MODELS, algorithm=ALGORITHMS, optimiser=OPTIMISERS)
     for name, fits in KINDS.items():
         own = getattr(exp, name)
         if isinstance(own, Named) and (own.name in taken[name] or own.name.startswith(("mlp", "mupc"))):
@@ -272,17 +277,17 @@ def check_names(exp: Experiment) -> None:
     if isinstance(exp.output, Loss) and exp.output not in LOSSES.values() and exp.output.name in LOSSES:
         raise ValueError(f"output {exp.output.name!r} of your own has a name of the library's: give it another one")
     sized_or_own = isinstance(exp.model, Named) or isinstance(exp.model, str) and re.fullmatch(f"{MLP}|{MUPC}", exp.model)
-    if not sized_or_own and exp.model not in tuple(VGG):
+    if not sized_or_own:
         try:
-            choose("model", exp.model, VGG)
+            choose("model", exp.model, MODELS)
         except ValueError as error:
             raise ValueError(f"{error}, or an mlp with its hidden sizes such as 'mlp-64-64', or a muPC network of 32 layers of 64 units "
                              "and a readout, 'mupc-64x32'") from None
     if not isinstance(exp.dataset, Named) and (not isinstance(exp.dataset, str) or not exp.dataset):
         raise ValueError(f"dataset must be a name such as {', '.join(map(repr, DATASETS))}, not {exp.dataset!r}")
     if sized_or_own and exp.batch_norm is not None:
-        raise ValueError(f"batch_norm={exp.batch_norm!r} is for VGGs: a muPC network or an mlp has no BatchNorm, and a network of your own "
-                         "says itself what it has; use batch_norm=None")
+        raise ValueError(f"batch_norm={exp.batch_norm!r} is for VGGs and ResNets: a muPC network or an mlp has no BatchNorm, and a network of your "
+                         "own says itself what it has; use batch_norm=None")
     allowed = dict(batch_norm=BATCH_NORM, activation=ACTIVATIONS, bn_mode=KEEP, reading=READINGS, sign_per=("batch", "epoch"),
                    select=SELECT,
                    matmul_precision=PRECISIONS, dtype=DTYPES, padding=(None, 0, 1), nesterov=(False, True), augment=(False, True))
@@ -342,7 +347,8 @@ def unused(exp: Experiment) -> set[str]:
     names |= {"beta"} if a.nudging == "none" else set()
     names |= {"T", "x_step", "momentum", "nesterov", "reading", "alpha", "base", "k"} if a.inference == "sweep" else set()
     names |= {"bn_mode"} if exp.batch_norm is None else set()
-    names |= {"width", "padding"} if str(exp.model) not in VGG else set()
+    names |= {"width"} if str(exp.model) not in MODELS else set()
+    names |= {"padding"} if str(exp.model) not in VGG else set()
     names |= {"activation"} if isinstance(exp.model, Named) else set()
     return names
 
@@ -372,8 +378,8 @@ def is_float(name: str) -> bool:
     return "float" in str(Experiment.__annotations__[name])
 
 # %% ../nbs/13_experiment.ipynb #1df68795
-def network(exp: Experiment, outputs: int) -> Network:
-    "The network of an experiment for so many outputs."
+def structure(exp: Experiment, outputs: int, skip_weight: float = 1.0) -> Network:
+    "The network of an experiment for so many outputs; `skip_weight` is a ResNet's."
     if isinstance(exp.model, Named):
         return exp.model.value if isinstance(exp.model.value, Network) else exp.model.value(outputs)
     if exp.model.startswith("mupc"):
@@ -381,7 +387,16 @@ def network(exp: Experiment, outputs: int) -> Network:
         return mupc(depth, width, outputs, exp.activation)
     if exp.model.startswith("mlp"):
         return mlp([int(n) for n in exp.model.split("-")[1:]], outputs, exp.activation)
-    return vgg(exp.model, outputs, exp.width, exp.activation, exp.batch_norm and exp.bn_mode, exp.padding)
+    norm = exp.batch_norm and exp.bn_mode
+    if exp.model in RESNET:
+        return resnet(exp.model, outputs, exp.width, exp.activation, norm, skip_weight)
+    return vgg(exp.model, outputs, exp.width, exp.activation, norm, exp.padding)
+
+
+def network(exp: Experiment, outputs: int) -> Network:
+    "The network of an experiment for so many outputs, with weights of auxiliary neurons that suit its spikes."
+    full = resolve(exp)
+    return structure(exp, outputs, full.alpha / full.x_step if full.alpha else 1.0)
 
 
 def covariance(exp: Experiment) -> jax.Array:

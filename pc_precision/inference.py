@@ -30,12 +30,14 @@ def rows(net: Network, covariance: Any, reading: str = "activity") -> tuple[jax.
     """What a covariance table (T, L) says to each step: weights of the layer energies (T, L) and rates of the updates (T, L).
 
     "energy": the precision weighs the layer's energy. "activity": it scales the whole update of the activity below, so that
-    x_l moves at the precision of the layer its first error comes from. Raises ValueError for an unknown reading.
+    x_l moves at the precision of the layer its first error comes from. The network's own weights multiply the weights in both.
+    Raises ValueError for an unknown reading.
     """
     choose("reading", reading, READINGS)
     precision = 1 / jnp.asarray(covariance)
     ones = jnp.ones_like(precision)
-    return (precision, ones) if reading == "energy" else (ones, precision[:, np.array(net.above) - 1])
+    own = ones if net.weights is None else ones * jnp.asarray(net.weights, ones.dtype)
+    return (own * precision, ones) if reading == "energy" else (own, precision[:, np.array(net.above) - 1])
 
 # %% ../nbs/05_inference.ipynb #0d46e88e
 class Settled(NamedTuple):
@@ -298,13 +300,13 @@ def cone(solver: optax.GradientTransformation, growing: bool | None = None) -> I
     """Equation (2) on the light cone of the output's error, by displacements: exact in float32, too.
 
     growing: compute no layer before its error arrives, at the price of a program that differs from step to step; None: in
-    networks of up to GROWING layers. Raises ValueError for a solver that moves activities without a gradient, such as one with
+    networks of a depth up to GROWING. Raises ValueError for a solver that moves activities without a gradient, such as one with
     weight decay.
     """
     check_resting(solver)
 
     def init(net, params, stats, x, output):
-        return start(solver, net, params, stats, x, output, len(net) <= GROWING if growing is None else growing)
+        return start(solver, net, params, stats, x, output, net.depth <= GROWING if growing is None else growing)
 
     def step(net, params, x, state, row):
         gradient = local_gradient(net, params, x, state, state.eps, row)

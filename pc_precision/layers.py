@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['ACTIVATIONS', 'KEEP', 'EPSILON', 'Parents', 'VGG', 'Layer', 'uniform', 'linear_params', 'batch_norm', 'check_pool',
            'Block', 'Dense', 'Readout', 'Whole', 'Module', 'check_drawn', 'as_layer', 'Residual', 'check_parents',
-           'Network', 'feedforward', 'predictions_and_stats', 'predictions', 'mlp', 'vgg', 'PreActivation', 'mupc']
+           'check_weights', 'Network', 'feedforward', 'predictions_and_stats', 'predictions', 'mlp', 'vgg',
+           'PreActivation', 'mupc']
 
 # %% ../nbs/02_layers.ipynb #96448a4e
 import inspect
@@ -287,16 +288,27 @@ def check_parents(parents: Sequence, L: int) -> Parents:
         raise ValueError(f"no layer reads layer {unread[0]}: only the last layer, the output, may be read by none")
     return parents
 
+
+def check_weights(weights: Sequence, L: int) -> tuple[float, ...]:
+    "The weights of the energies of layers 1..L as floats; ValueError unless there is a positive number for each."
+    weights = tuple(map(float, weights))
+    if len(weights) != L:
+        raise ValueError(f"weights must hold a number for each of the {L} layers, but has {len(weights)} entries")
+    check_positive(**{f"weights[{i}]": w for i, w in enumerate(weights)})
+    return weights
+
 # %% ../nbs/02_layers.ipynb #813af90b
 @dataclass(frozen=True)
 class Network:
     """Layers 1..L at positions 0..L-1; the last is the output. Layer l reads layer l-1, or what `parents[l-1]` names.
 
     parents: for each layer the number, or the numbers, of the earlier layers that it reads (0 is the input); a layer with several
-    gets their activities as a tuple. Raises ValueError for a cycle, an unknown number, or a layer that nothing reads.
+    gets their activities as a tuple. weights: what each layer's energy is multiplied by (None: 1). Raises ValueError for a cycle,
+    an unknown number, a layer that nothing reads, or weights that are not a positive number a layer.
     """
     layers: tuple[Layer, ...]
     parents: Parents | None = None
+    weights: tuple[float, ...] | None = None
 
     def __post_init__(self):
         if not self.layers:
@@ -304,6 +316,8 @@ class Network:
         object.__setattr__(self, "layers", tuple(map(as_layer, self.layers)))
         if self.parents is not None:
             object.__setattr__(self, "parents", check_parents(self.parents, len(self)))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", check_weights(self.weights, len(self)))
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -330,6 +344,11 @@ class Network:
             reached = {number for number in range(1, len(self)) if moved & {number, *self.reads(number)}}
             first |= dict.fromkeys(reached - first.keys(), step)
         return tuple(first[number] for number in range(1, len(self) + 1))
+
+    @property
+    def depth(self) -> int:
+        "The steps that the output's error needs to reach every layer, plus one: in a chain the number of layers."
+        return max(self.distance) + 1
 
     @property
     def above(self) -> tuple[int, ...]:

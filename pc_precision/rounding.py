@@ -81,9 +81,11 @@ class Rounded(Layer):
 
 
 def with_format(net: Network, form: Format) -> Network:
-    "The network whose products have the operands of `form`."
+    "The network whose products have the operands of `form`; ValueError for a graph, whose layers may multiply elsewhere."
     if form.bits == MANTISSA[form.dtype]:
         return net
+    if net.parents is not None:
+        raise ValueError("products are rounded in chains only, but this network is a graph")
     return Network(tuple(Rounded(layer, form.bits) for layer in net.layers))
 
 # %% ../nbs/15_rounding.ipynb #f0849c3f

@@ -17,6 +17,7 @@ SMALLEST = {
     "fig5": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "S+F"], epochs=1),
     "fig6": dict(profile="smoke", models=["vgg5"], algorithms=["F", "D+F"], epochs=1, x_steps=[0.1]),
     "table2": dict(profile="smoke", models=["vgg5"], algorithms=["BP"], epochs=1),
+    "resnet18": dict(profile="smoke", models=["resnet10"], algorithms=["BP"], batch_norms=["none"], epochs=1, limit=128),
     "table6": dict(profile="smoke", models=["vgg5"], algorithms=["BP", "S+F"], epochs=2),
     "fig4": dict(profile="smoke", models=["vgg5"], algorithms=["PC", "PC-CN"], seeds=[0], epochs=1),
     "fig7": dict(profile="smoke", models=["vgg5"], algorithms=["PC"], seeds=[0], epochs=1),

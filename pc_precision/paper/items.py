@@ -8,8 +8,8 @@ __all__ = ['SPIKING', 'ROWS', 'SEARCHED', 'ENOUGH', 'OF_A_RUN', 'RATES', 'KNOWN'
            'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row', 'collect_searches', 'write_searches',
            'found_searches', 'searched_settings', 'same', 'tuned_settings', 'untuned', 'check_parameters',
            'check_folder', 'whole', 'listed', 'as_list', 'in_both_readings', 'row_settings', 'grid', 'figure_2',
-           'figure_5', 'figure_6', 'table_1', 'figure_4', 'figure_7', 'table_2', 'verdict_runs', 'table_6', 'mupc_runs',
-           'items', 'store_of', 'narrowed', 'plan_search', 'plans', 'next_profile', 'larger_scale']
+           'figure_5', 'figure_6', 'table_1', 'figure_4', 'figure_7', 'table_2', 'resnet_18', 'verdict_runs', 'table_6',
+           'mupc_runs', 'items', 'store_of', 'narrowed', 'plan_search', 'plans', 'next_profile', 'larger_scale']
 
 # %% ../../nbs/31_items.ipynb #9b29543a
 import difflib
@@ -287,6 +287,22 @@ def table_2(profile: str, datasets: Any = None, models: Any = None, algorithms: 
                 batch_norms or ("freeze" if small else "none,freeze"), [0] if small and seeds is None else seeds, **given)
 
 
+def resnet_18(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, batch_norms: Any = None,
+              seeds: Any = None, **given: Any) -> list[Experiment]:
+    """The ResNets of the third version, whose settings are of the reading energy.
+
+    At `smoke` without `models`: two epochs of ResNet10, and one of ResNet18 on few images by two algorithms with BatchNorm.
+    """
+    small, told = profile == "smoke", {name: value for name, value in given.items() if value is not None}
+    datasets, seeds = datasets or PROFILES[profile]["datasets"][:1], [0] if small and seeds is None else seeds
+    ask = lambda models, algorithms, norms, **more: grid(profile, datasets, models, algorithms, batch_norms or norms, seeds, **more | told)
+    three, short = algorithms or ["BP", "S (energy)", "S+F (energy)"], dict(epochs=2, schedule_epochs=2) if small else {}
+    if models is not None or not small:
+        return ask(models or "resnet10,resnet18", three, "none,freeze", **short)
+    return ask("resnet10", three, "none,freeze", **short) + ask("resnet18", algorithms or ["BP", "S+F (energy)"], "freeze",
+                                                               **short | dict(epochs=1, schedule_epochs=1, limit=512))
+
+
 def verdict_runs(profile: str, algorithms: Any = None, **given: Any) -> list[Experiment]:
     "The verdicts: all algorithms in both readings, and BatchNorm or Freezing for those that a claim about it names."
     found = grid(profile, algorithms=in_both_readings(algorithms, THIRTEEN), batch_norms="none,freeze", **given)
@@ -334,7 +350,7 @@ def mupc_runs(profile: str, datasets: Any = None, models: Any = None, algorithms
 # %% ../../nbs/31_items.ipynb #b44efc5a
 ITEMS: dict[str, Callable[..., list[Experiment]]] = {
     "fig2": figure_2, "fig4": figure_4, "fig5": figure_5, "fig6": figure_6, "fig7": figure_7,
-    "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
+    "resnet18": resnet_18, "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
     "mupc": mupc_runs}
 NOTHING = ("fig1", "table3", "table4", "table5", "numerics")      # they train nothing, or (table5) what a search found
 NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "x_steps", "looked_at", "first_epoch", "peak_tflops")

@@ -352,7 +352,7 @@ ITEMS: dict[str, Callable[..., list[Experiment]]] = {
     "fig2": figure_2, "fig4": figure_4, "fig5": figure_5, "fig6": figure_6, "fig7": figure_7,
     "resnet18": resnet_18, "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
     "mupc": mupc_runs}
-NOTHING = ("fig1", "table3", "table4", "table5", "numerics")      # they train nothing, or (table5) what a search found
+NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")      # they train nothing, or (table5) what a search found
 NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "x_steps", "looked_at", "first_epoch", "peak_tflops")
 
 

@@ -133,6 +133,8 @@ MUTANTS = [
            "pd.DataFrame(about, columns=[*SETTINGS, *ABOUT])", "test_tables.py few_bytes"),
     Mutant("the whole folder listed for a run", "runs/store.py", "if path.exists():                                    # before", "if False:     # before",
            "test_store.py look_at_the_others"),
+    Mutant("other steps of Figure 6 left to the notebook", "paper/items.py", "distinct(found + at_steps(found,", "distinct(found + 0 * at_steps(found,",
+           "test_items.py other_steps"),
     Mutant("contradictions merged", "runs/store.py", "first is not None and not same_result(first[1], run)", "False", "test_store.py two_results"),
     Mutant("second seeds before first ones", "runs/queue.py", "place(e.seed, seeds), place(e.dataset, datasets)",
            "place(e.dataset, datasets), place(e.seed, seeds)", "test_queue.py order"),

@@ -66,7 +66,7 @@ def test_a_convolution_counts_every_output_pixel():
 
 
 def test_parameter_count_with_batch_norm():
-    assert parameter_count(pc.Network((pc.Block(6, batch_norm="batch"), pc.Readout(3))), (4, 4, 2)) == (
+    assert parameter_count(pc.Network((pc.Block(6, batch_norm="batch"), pc.layers.Readout(3))), (4, 4, 2)) == (
         9 * 2 * 6 + 6 + 2 * 6 + 4 * 4 * 6 * 3 + 3)
 
 

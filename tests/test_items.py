@@ -71,7 +71,7 @@ def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
     collected = {node.targets[0].id: node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
     for bundle in passed & {"chosen", "settings"}:
         passed |= {node.id for node in ast.walk(collected[bundle]) if isinstance(node, ast.Name)}
-    elsewhere = {"data_dir", "results_dir", "out_dir", "x_steps", "looked_at", "first_epoch", "peak_tflops", "storage"} | ({"seeds"} if name == "table5" else set())
+    elsewhere = {"data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops", "storage"} | ({"seeds"} if name == "table5" else set())
     assert set(parameters_of(name)) - elsewhere <= passed
 
 
@@ -84,6 +84,16 @@ def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
     ("fig7", 2 * 5 * 3 * ((1 + 2) + 6 * (1 + 2 * 2)))])       # BP has nothing to freeze
 def test_the_paper_asks_for_so_many_runs(name, runs):
     assert len({exp.key for exp in items(name, "paper")}) == len(items(name, "paper")) == runs
+
+
+def test_figure_6_asks_for_its_other_steps_too():
+    """Three networks by three algorithms; of VGG7 F and D+F at three steps, of which 0.1 is F's own."""
+    found = items("fig6", "smoke")
+    stepped = [(exp.model, exp.algorithm, exp.x_step) for exp in found[9:]]
+    assert stepped == [("vgg7", "F", 0.3), ("vgg7", "F", 0.6), ("vgg7", "D+F", 0.1), ("vgg7", "D+F", 0.3), ("vgg7", "D+F", 0.6)]
+    assert found[:9] == items("fig6", "smoke", x_steps=[]) and {exp.x_step for exp in found[:9]} == {None}
+    asked = items("fig6", "laptop", models="vgg5,vgg10", x_steps="0.2")
+    assert [(exp.model, exp.algorithm) for exp in asked if exp.x_step == 0.2] == [("vgg5", "F"), ("vgg5", "D+F")]
 
 
 def test_the_thirteen_algorithms_of_the_paper():

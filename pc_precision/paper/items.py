@@ -8,8 +8,9 @@ __all__ = ['SPIKING', 'ROWS', 'SEARCHED', 'ENOUGH', 'OF_A_RUN', 'RATES', 'KNOWN'
            'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row', 'collect_searches', 'write_searches',
            'found_searches', 'searched_settings', 'same', 'tuned_settings', 'untuned', 'check_parameters',
            'check_folder', 'whole', 'listed', 'as_list', 'in_both_readings', 'row_settings', 'grid', 'figure_2',
-           'figure_5', 'figure_6', 'table_1', 'figure_4', 'figure_7', 'table_2', 'resnet_18', 'verdict_runs', 'table_6',
-           'mupc_runs', 'items', 'store_of', 'narrowed', 'plan_search', 'plans', 'next_profile', 'larger_scale']
+           'figure_5', 'figure_6', 'at_steps', 'table_1', 'figure_4', 'figure_7', 'table_2', 'resnet_18',
+           'verdict_runs', 'table_6', 'mupc_runs', 'items', 'store_of', 'narrowed', 'plan_search', 'plans',
+           'next_profile', 'larger_scale']
 
 # %% ../../nbs/31_items.ipynb #9b29543a
 import difflib
@@ -228,7 +229,7 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
 def figure_2(profile: str, dataset: str | None = None, models: Any = "vgg10", algorithms: Any = None, batch_norm: str = "none",
              seed: int = 0, **given: Any) -> list[Experiment]:
     "Figures 2 and 5: the energies of four algorithms, at `paper` over all epochs."
-    found = figure_6(profile, dataset, models, algorithms or ["BP", "PC", "D+F", "S+F"], batch_norm, seed, **given)
+    found = figure_6(profile, dataset, models, algorithms or ["BP", "PC", "D+F", "S+F"], batch_norm, seed, (), **given)
     return [replace(exp, patience=None) if profile == "paper" else exp for exp in found]
 
 
@@ -238,11 +239,22 @@ def figure_5(profile: str, models: Any = None, **given: Any) -> list[Experiment]
 
 
 def figure_6(profile: str, dataset: str | None = None, models: Any = None, algorithms: Any = None, batch_norm: str = "none",
-             seed: int = 0, **given: Any) -> list[Experiment]:
-    "Figure 6: one seed of the forward update without and with the schedules."
+             seed: int = 0, x_steps: Any = None, **given: Any) -> list[Experiment]:
+    """Figure 6: one seed of the forward update without and with the schedules, and `at_steps` at these steps of the activities.
+
+    x_steps: None is three steps at `smoke` and none at the other profiles; empty is none.
+    """
     choose("batch_norm", batch_norm, ("none", "freeze"))
     datasets = dataset or PROFILES[profile]["datasets"][:1]
-    return grid(profile, datasets, models, algorithms or ["F", "D+F", "S+F"], batch_norm, seed, **given)
+    found = grid(profile, datasets, models, algorithms or ["F", "D+F", "S+F"], batch_norm, seed, **given)
+    return distinct(found + at_steps(found, [0.1, 0.3, 0.6] if x_steps is None and profile == "smoke" else x_steps))
+
+
+def at_steps(experiments: list[Experiment], x_steps: Any) -> list[Experiment]:
+    "F and D+F among the experiments of VGG7, else of the first network, once more, at each of these steps of the activities."
+    steps = as_list("x_steps", x_steps, [], kind=float) if x_steps else []
+    network = min((exp.model for exp in experiments), key=lambda model: model != "vgg7")
+    return [replace(exp, x_step=step) for exp in experiments if exp.model == network and exp.algorithm in ("F", "D+F") for step in steps]
 
 
 MLPS = ["mlp" + (layers - 1) * "-64" for layers in (5, 7, 10)]
@@ -353,7 +365,7 @@ ITEMS: dict[str, Callable[..., list[Experiment]]] = {
     "resnet18": resnet_18, "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
     "mupc": mupc_runs}
 NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")      # they train nothing, or (table5) what a search found
-NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "x_steps", "looked_at", "first_epoch", "peak_tflops")
+NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops")
 
 
 def items(notebook: str, profile: str, **parameters: Any) -> list[Experiment]:

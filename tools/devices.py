@@ -1,6 +1,6 @@
 """Compile the paper's programs for accelerators that are not here, and write down what the compiled programs need.
 
-usage: python tools/devices.py [--only TEXT] [--devices N ...] [TARGET ...]      (`make devices` makes the environment that it needs)
+usage: python tools/devices.py [--only TEXT] [--devices N ...] [--out FILE] [TARGET ...]      (`make devices` makes its environment)
 
 XLA compiles without the device; nothing runs, so no time is measured.  A row whose program is the stored one, letter by letter,
 is not compiled again.  Exits with 1 and a sentence for each program that does not compile, needs over 16 GB, or has convolutions
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
@@ -146,7 +146,8 @@ def fewest(program: str, net: Any, image: tuple) -> int:
     return layers if program == "evaluate" else 3 * layers - 1
 
 
-def measured(program: str, exp: Experiment, target: Target, devices: int, text: str, memory: Any, seconds: float, flops: float | None) -> dict:
+def measured(program: str, exp: Experiment, target: Target, devices: int, text: str, memory: Any, seconds: float,
+             flops: float | None) -> dict:
     "The columns of a program that was compiled. Memory is that of each device."
     info, train = DATASETS[exp.dataset], program == "train"
     net = network(exp, info.classes)
@@ -174,20 +175,21 @@ def problem(row: dict, limit_gb: float = LIMIT_GB) -> str | None:
 KEY = ["device", "devices", "dataset", "model", "program", "algorithm", "batch_norm", "batch"]
 
 
-def stored() -> pd.DataFrame:
-    "The rows there are."
-    return pd.read_csv(STORED, dtype={"digest": str}, keep_default_na=False, na_values=[""]) if STORED.exists() else pd.DataFrame(columns=[*KEY, "digest", "versions"])
+def stored(path: Path) -> list[dict]:
+    "The rows there are; an empty cell is None."
+    if not path.exists():
+        return []
+    table = pd.read_csv(path, dtype={"digest": str}, keep_default_na=False, na_values=[""])
+    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
-def keep(row: dict) -> None:
+def keep(row: dict, path: Path) -> None:
     "Put a row in the place of its older self."
-    rows = stored()
-    older = (rows[KEY] == pd.Series(row)[KEY]).all(axis=1) if len(rows) else []
-    rows = pd.concat([rows[~older] if len(rows) else None, pd.DataFrame([row])], ignore_index=True)
-    write_whole(STORED, rows.to_csv(index=False))
+    rows = [old for old in stored(path) if any(old[name] != row[name] for name in KEY)]
+    write_whole(path, pd.DataFrame([*rows, row]).to_csv(index=False))
 
 
-def row_of(program: str, exp: Experiment, target: Target, devices: int) -> dict:
+def row_of(program: str, exp: Experiment, target: Target, devices: int, path: Path) -> dict:
     "The row of a program: the stored one if the program and the compiler are the same, else compiled now and stored."
     low = lowered(program, exp, target, devices)
     about = dict(device=target.device, devices=devices, dataset=exp.dataset, model=exp.model, program=program,
@@ -195,16 +197,14 @@ def row_of(program: str, exp: Experiment, target: Target, devices: int) -> dict:
                  batch=exp.batch_size if program == "train" else EVALUATED + -EVALUATED % devices,
                  digest=hashlib.sha256(low.as_text().encode()).hexdigest()[:12],
                  versions=", ".join(f"{name} {version(name)}" for name in ("jax", target.compiler)))
-    rows = stored()
-    same = (rows[list(about)] == pd.Series(about)).all(axis=1) if len(rows) else np.array([])
-    if same.any():
-        return rows[same].iloc[0].to_dict()
+    if same := [row for row in stored(path) if about.items() <= row.items()]:
+        return same[0]
     began = time.perf_counter()
-    program_ = low.compile()
-    took, cost = time.perf_counter() - began, program_.cost_analysis() or {}
-    row = about | measured(program, exp, target, devices, program_.as_text(), program_.memory_analysis(), took, cost.get("flops"))
+    done = low.compile()
+    took, flops = time.perf_counter() - began, (done.cost_analysis() or {}).get("flops")       # none from the compiler for GPUs
+    row = about | measured(program, exp, target, devices, done.as_text(), done.memory_analysis(), took, flops)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    keep(row | dict(commit=commit, date=datetime.date.today().isoformat()))
+    keep(row | dict(commit=commit, date=datetime.date.today().isoformat()), path)
     return row
 
 
@@ -218,8 +218,8 @@ def lacking(target: Target) -> str | None:
     "What to install before anything can be compiled for a target, in one sentence."
     try:
         version(target.compiler)
-    except Exception:
-        return f"{target.compiler} is not installed here, so nothing is compiled for {target.device}: make devices"
+    except PackageNotFoundError:
+        return f"{target.compiler} is not installed here, so nothing can be compiled for {target.device}: make devices"
 
 
 def main(args: Any) -> None:
@@ -231,7 +231,7 @@ def main(args: Any) -> None:
         if args.only not in label:
             continue
         try:
-            row = row_of(program, exp, TARGETS[name], devices)
+            row = row_of(program, exp, TARGETS[name], devices, args.out)
             print(label, *(f"{n} {row[n]}" for n in ("compile_seconds", "memory_mb", *CUDNN.values(), "fell_back")), flush=True)
             problems += filter(None, [problem(row)])
         except jax.errors.JaxRuntimeError as error:
@@ -245,4 +245,5 @@ if __name__ == "__main__":
     parser.add_argument("targets", nargs="*", default=list(TARGETS), metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--only", default="", help="programs whose label holds this text, such as 'vgg5 train S+F none'")
     parser.add_argument("--devices", nargs="+", type=int, default=[1, 8], choices=[1, 8])
+    parser.add_argument("--out", type=Path, default=STORED, help="the table")
     main(parser.parse_args())

@@ -11,7 +11,7 @@ import pytest
 import pc_precision as pc
 from pc_precision import kernels
 from pc_precision.experiment import Experiment, network
-from pc_precision.paper.costs import by_device, compiled_programs, flops, images_of, largest_batches
+from pc_precision.paper.costs import flops, images_of
 from tools import devices
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,29 +108,7 @@ def test_a_stored_program_is_not_compiled_again_and_a_changed_one_takes_its_row(
         assert row["fell_back"] == 11, "this program has none of its convolutions"
 
 
-# The table, as notebooks read it
-
-def table(*rows) -> pd.DataFrame:
-    known = dict(dataset="d", model="m", batch_norm="none", program="train", batch=128, device="GPU", bound_seconds=1.0)
-    return pd.DataFrame([known | row for row in rows])
-
-
-def test_batches_that_fit_are_on_the_line_through_two_programs():
-    memory = lambda images: 100 + 2.0 * images
-    programs = table(*(dict(algorithm=a, devices=n, memory_mb=k * memory(128 / n)) for a, k in (("BP", 1), ("PC", 2)) for n in (1, 8)),
-                     dict(algorithm="iPC", devices=1, memory_mb=1.0))
-    found = largest_batches(programs, [16, 0.01])
-    assert list(found["batch in 16 GB"]) == [7950, 3950] and list(found["batch in 0.01 GB"]) == [0, 0]
-    assert list(by_device(programs, "memory_mb")["GPU"]) == [356, 712, 1]
-    assert list(by_device(programs, "memory_mb", devices=8)["GPU"]) == [132, 264]
-
-
-def test_without_the_file_there_is_a_sentence_and_no_row(tmp_path, capsys):
-    programs = compiled_programs(tmp_path / "programs.csv")
-    assert capsys.readouterr().out == (
-        f"{tmp_path}/programs.csv is not here: `make devices` compiles the paper's programs for an H100 and a TPU v5e and writes it.\n")
-    assert len(programs) == len(by_device(programs, "memory_mb")) == len(largest_batches(programs)) == 0
-
+# The table that is kept
 
 def test_the_stored_programs_fulfil_what_make_devices_asks_and_state_the_arithmetic():
     rows = devices.stored(devices.STORED)

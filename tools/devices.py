@@ -1,6 +1,6 @@
 """Compile the paper's programs for accelerators that are not here, and write down what the compiled programs need.
 
-usage: python tools/devices.py [--only TEXT] [--devices N ...] [--out FILE] [TARGET ...]      (`make devices` makes its environment)
+usage: python tools/devices.py [--only TEXT] [--devices N ...] [--out FILE] [TARGET ...]    (`make devices` makes its environment)
 
 XLA compiles without the device; nothing runs, so no time is measured.  A row whose program is the stored one, letter by letter,
 is not compiled again.  Exits with 1 and a sentence for each program that does not compile, needs over 16 GB, or has convolutions
@@ -36,7 +36,7 @@ from pc_precision.training import DISPATCH, epoch_hyper, jit_evaluate, jit_steps
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "results" / "devices" / "programs.csv"
-SHARE, LIMIT_GB, EVALUATED = 0.4, 16, 500                    # of peak, to state a bound; of memory; images that `evaluate` takes at once
+SHARE, LIMIT_GB, EVALUATED = 0.4, 16, 500                    # of peak, for a bound; of memory; images evaluated at once
 
 # What the compiler asks of a device: the numbers of NVIDIA's data sheet, and of cuDNN 9.10 and CUDA 13.
 H100 = """gpu_device_info {
@@ -51,7 +51,7 @@ device_description_str: "NVIDIA H100 80GB HBM3" """
 
 
 class Target(NamedTuple):
-    "A device to compile for; peak: TFLOP a second of the format that float32 products take there by default; compiler: its wheel."
+    "A device to compile for; peak: TFLOP a second of the format that float32 products have there by default; compiler: a wheel."
     platform: str
     device: str
     peak: float
@@ -131,7 +131,7 @@ def role(line: str) -> str | None:
 
 
 def convolutions(text: str, platform: str) -> dict[str, int]:
-    "Calls of convolutions in compiled text by their role, the body of a loop once; fell_back: those that are not the device's own."
+    "Calls of convolutions in compiled text by role, the body of a loop once; fell_back: those that are not the device's own."
     found = dict.fromkeys(CUDNN.values(), 0) | {"fell_back": 0}
     for line in text.splitlines():
         if of := role(line):
@@ -141,7 +141,7 @@ def convolutions(text: str, platform: str) -> dict[str, int]:
 
 
 def fewest(program: str, net: Any, image: tuple) -> int:
-    "Convolutions that a program cannot do without: one a layer forwards; in training both gradients, too, but for the first's image."
+    "Convolutions that a program needs at least: one a layer forwards; in training both gradients, but for the first image's."
     layers = sum(z.ndim == 4 and max(z.shape[1:3]) > 1 for z in shapes(net, image)[1])
     return layers if program == "evaluate" else 3 * layers - 1
 
@@ -155,16 +155,17 @@ def measured(program: str, exp: Experiment, target: Target, devices: int, text: 
     calls = convolutions(text, target.platform)
     calls["fell_back"] += max(0, fewest(program, net, info.image) - sum(calls.values()))
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
-    return dict(compile_seconds=round(seconds, 1), argument_mb=round(memory.argument_size_in_bytes / 1e6, 1),
-                temporary_mb=round(memory.temp_size_in_bytes / 1e6, 1), memory_mb=round((held + memory.temp_size_in_bytes) / 1e6, 1),
-                gflop=round(operations * (exp.batch_size if train else EVALUATED) / 1e9, 1),
+    mb = lambda size: round(size / 1e6, 1)
+    return dict(compile_seconds=round(seconds, 1), argument_mb=mb(memory.argument_size_in_bytes),
+                temporary_mb=mb(memory.temp_size_in_bytes), memory_mb=mb(held + memory.temp_size_in_bytes),
+                gflop=round(operations * (exp.batch_size if train else EVALUATED) / 1e9, 1),      # of a step; counted
                 compiler_gflop=flops and round(flops / 1e9, 1), **calls, peak_tflops=target.peak, share=SHARE,
                 bound_seconds=float(f"{operations * images_of(exp)[not train] / (target.peak * 1e12 * SHARE * devices):.3g}"))
 
 
 def problem(row: dict, limit_gb: float = LIMIT_GB) -> str | None:
     "Why a program will not do, in one sentence; None: it will."
-    name = f"{row['program']} of {row['model']} with {row['algorithm']}, BatchNorm {row['batch_norm']}, on {row['devices']} {row['device']}"
+    name = "{program} of {model} with {algorithm}, BatchNorm {batch_norm}, on {devices} {device}".format(**row)
     if row["memory_mb"] > 1000 * limit_gb:
         return f"{name} needs {row['memory_mb'] / 1000:.1f} GB, more than {limit_gb:g}."
     return f"{name} has {row['fell_back']} convolutions that are not the device's own." if row["fell_back"] else None

@@ -19,10 +19,10 @@ COMPILERS = ROOT / ".venv-devices" / "bin" / "python"
 
 # what XLA wrote for an H100, then for a TPU v5e, without layouts and what follows
 CUDNN = """
-%c.3 = (f32[128,32,32,128]) custom-call(%f, %b), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_o01i->b01f, custom_call_target="__cudnn$convBiasActivationForward"
-%c.12 = (f32[128,16,16,256]) custom-call(%f, %b), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_o01i->b01f, custom_call_target="__cudnn$convForward"
-%c.7 = (f32[512,2,2,128]) custom-call(%f, %b), window={size=2x2}, dim_labels=b01f_o01i->b01f, custom_call_target="__cudnn$convBackwardFilter"
-%c.2 = (f32[128,8,8,256]) custom-call(%f, %b), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_o01i->b01f, custom_call_target="__cudnn$convBackwardInput"
+%c.3 = (f32[128,32,32,128]) custom-call(%f, %b), custom_call_target="__cudnn$convBiasActivationForward"
+%c.12 = (f32[128,16,16,256]) custom-call(%f, %b), window={size=3x3 pad=1_1x1_1}, custom_call_target="__cudnn$convForward"
+%c.7 = (f32[512,2,2,128]) custom-call(%f, %b), window={size=2x2}, custom_call_target="__cudnn$convBackwardFilter"
+%c.2 = (f32[128,8,8,256]) custom-call(%f, %b), window={size=3x3 pad=1_1x1_1}, custom_call_target="__cudnn$convBackwardInput"
 %t.2 = f32[16,128,10] fusion(%b, %g), kind=kCustom, calls=%t.2_computation
 """
 MXU = """

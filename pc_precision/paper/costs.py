@@ -200,7 +200,7 @@ OF_A_PROGRAM = ["dataset", "model", "algorithm", "batch_norm"]
 
 
 def compiled_programs(path: Any = PROGRAMS) -> Any:
-    "What `make devices` wrote, a row a program and device (memory of each device in 10^6 bytes); a sentence and no rows where it has not."
+    "What `make devices` wrote, a row a program and device, memory of each in 10^6 bytes; without its file a sentence, no rows."
     import pandas as pd
     if pathlib.Path(path).exists():
         return pd.read_csv(path, keep_default_na=False, na_values=[""])

@@ -202,6 +202,8 @@ MUTANTS = [
     Mutant("convolution's derivative without the image", "kernels.py", "to_x(dx, kernel, padding) + to_kernel(x, dkernel, padding)",
            "0 * to_x(dx, kernel, padding) + to_kernel(x, dkernel, padding)", "test_kernels.py"),
     Mutant("windows turned", "kernels.py", "for i in range(3) for j in range(3)]", "for j in range(3) for i in range(3)]", "test_kernels.py"),
+    Mutant("compiled for this machine whatever the target", "kernels.py", "(TARGET.value or jax.default_backend())", "jax.default_backend()",
+           "test_kernels.py target_decides"),
     Mutant("a tie goes to the last pixel", "kernels.py", "jnp.where(a >= jnp.maximum(b, cd), 0", "jnp.where(a > jnp.maximum(b, cd), 0", "test_kernels.py"),
     Mutant("pool of three pixels", "kernels.py", "jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))", "jnp.maximum(jnp.maximum(a, b), c)", "test_kernels.py"),
     # training

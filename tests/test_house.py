@@ -215,7 +215,7 @@ def test_one_version_everywhere():
 
 
 def test_pins_satisfy_every_requirement():
-    wanted = requirements("requirements", "dev_requirements", "docs_requirements", "cuda_requirements")
+    wanted = requirements("requirements", "dev_requirements", "docs_requirements", "cuda_requirements", "devices_requirements")
     wrong = [str(req) for req in wanted if pins().get(canonicalize_name(req.name), "none") not in req.specifier]
     assert wrong == [], "make pins"
 

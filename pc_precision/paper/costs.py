@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['NOT_MEASURED', 'PROGRAMS', 'OF_A_PROGRAM', 'shapes', 'parameter_count', 'layer_flops', 'level_flops',
-           'relaxation_flops', 'flops', 'training_flops', 'costs', 'timing_table', 'sizes', 'images_of',
-           'epoch_operations', 'operations', 'hours_of', 'cost_table', 'shown', 'every_table', 'measured_tables',
-           'counted_table', 'compiled_programs', 'training_programs', 'by_device', 'largest_batches']
+           'relaxation_flops', 'flops', 'training_flops', 'costs', 'timing_table', 'Step', 'step_costs', 'sizes',
+           'images_of', 'epoch_operations', 'operations', 'hours_of', 'cost_table', 'shown', 'every_table',
+           'measured_tables', 'counted_table', 'compiled_programs', 'training_programs', 'by_device', 'largest_batches']
 
 # %% ../../nbs/32_costs.ipynb #4482d8c4
 import functools
 import math
 import pathlib
+import time
 from dataclasses import replace
 from typing import Any, Callable, Iterable
 
@@ -27,7 +28,7 @@ from ..resnet import Conv, Head
 from .items import ITEMS, items
 from ..runs.queue import cost, epoch_seconds
 from ..runs.results import as_settings
-from ..training import data_of, selection_of, training_split
+from ..training import data_of, epoch_hyper, jit_step, protocol, selection_of, start, training_split
 
 # %% ../../nbs/32_costs.ipynb #93953726
 def shapes(net: Network, image: tuple) -> tuple[tuple, list]:
@@ -126,6 +127,35 @@ def timing_table(frame: Any, costs: Any, first_epoch: int = 5, peak_tflops: floa
         "GFLOP an image": (table.operations / 1e9).round(4), "TFLOP a second": (rate * table.operations / 1e12).round(4)})
     share = 100 * rate * table.operations / 1e12 / (peak_tflops or 1)
     return out if peak_tflops is None else out.assign(**{"% of peak": share.round(2)})
+
+# %% ../../nbs/32_costs.ipynb #c32a0002
+class Step:
+    "A compiled training step on the first batch: `memory` in bytes beside its arguments; a call takes the step and returns its seconds."
+    def __init__(self, exp: Experiment, data: Any):
+        told = protocol(exp, data.info)
+        hyper = jax.tree.map(lambda a: a[0] if jnp.ndim(a) == 1 else a, epoch_hyper(told, 1, 0))
+        self.state, images = start(told.plan, told.seed), training_split(told.selection, data, exp.batch_size)
+        self.arguments = tuple(jnp.asarray(part[:exp.batch_size]) for part in images), jnp.arange(exp.batch_size), hyper
+        self.program = jit_step.lower(told.plan, self.state, *self.arguments).compile()
+        self.memory = self.program.memory_analysis().temp_size_in_bytes
+
+    def __call__(self) -> float:
+        began = time.perf_counter()
+        self.state, _ = jax.block_until_ready(self.program(self.state, *self.arguments))
+        return time.perf_counter() - began
+
+
+def step_costs(experiments: Iterable[Experiment], data_dir: Any = None, rounds: int = 15) -> Any:
+    "Median milliseconds and memory (MB) of one training step of each experiment, and their ratios to BP's on the same network; by turns."
+    import pandas as pd
+    experiments = list(experiments)
+    steps = [Step(exp, data_of(exp, data_dir)) for exp in experiments]
+    taken = [[step() for step in steps] for _ in range(rounds + 2)][2:]
+    found = pd.DataFrame(dict(model=[exp.model for exp in experiments], algorithm=[exp.algorithm for exp in experiments],
+                              key=[exp.key for exp in experiments], ms=1e3 * pd.DataFrame(taken).median().to_numpy(),
+                              mb=[step.memory / 2 ** 20 for step in steps]))
+    bp = found[found["algorithm"] == "BP"].set_index("model")
+    return found.assign(**{f"{name} over BP's": found[name] / found["model"].map(bp[name]) for name in ("ms", "mb")})
 
 # %% ../../nbs/32_costs.ipynb #b5612d7d
 def sizes(dataset: str) -> tuple[int, int, int]:

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['SPIKING', 'ROWS', 'SEARCHED', 'ENOUGH', 'OF_A_RUN', 'RATES', 'KNOWN', 'MATTERS', 'PROFILES', 'DEFAULT', 'NORMS',
-           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'TIMING', 'MUPC_NETS', 'FOR_MUPC', 'MUPC_EPOCHS', 'ITEMS',
-           'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row', 'collect_searches', 'write_searches',
+           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'TIMING', 'MUPC_NETS', 'FOR_MUPC', 'MUPC_EPOCHS', 'RIVALS',
+           'ITEMS', 'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row', 'collect_searches', 'write_searches',
            'found_searches', 'searched_settings', 'same', 'tuned_settings', 'untuned', 'check_parameters',
            'check_folder', 'whole', 'listed', 'as_list', 'in_both_readings', 'row_settings', 'grid', 'figure_2',
            'figure_5', 'figure_6', 'at_steps', 'table_1', 'figure_4', 'figure_7', 'table_2', 'resnet_18',
-           'verdict_runs', 'table_6', 'mupc_runs', 'items', 'store_of', 'narrowed', 'plan_search', 'plans',
-           'next_profile', 'larger_scale']
+           'verdict_runs', 'table_6', 'mupc_runs', 'rival_runs', 'items', 'store_of', 'narrowed', 'plan_search',
+           'plans', 'next_profile', 'larger_scale']
 
 # %% ../../nbs/31_items.ipynb #9b29543a
 import difflib
@@ -359,11 +359,33 @@ def mupc_runs(profile: str, datasets: Any = None, models: Any = None, algorithms
         found += grid(profile, dataset, models, algorithms or ["BP", "PC", "S+F"], "none", seeds, epochs, rows, **settings)
     return found
 
+# %% ../../nbs/31_items.ipynb #c13a0002
+RIVALS = ["BP", "PC", "D+F", "S+F (activity)", "S+F (energy)", "ePC", "Meta-PC", "EP", "PC-ALM", "iPC", "iPC+S (energy)"]
+
+
+def rival_runs(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, seeds: Any = None,
+               **given: Any) -> list[Experiment]:
+    "The rivals at two depths: MLPs of 5 and 10 layers, and muPC networks beside them, at `smoke`; else VGG5 and VGG10, one seed."
+    small, rows = choose("profile", profile, PROFILES) == "smoke", as_list("algorithms", algorithms, RIVALS, ROWS)
+    settings = (FOR_MLPS if small else {}) | {name: value for name, value in given.items() if value is not None}
+    seeds = seeds if seeds is not None else [0, 1, 2] if small else [0]
+    plain, muPC = ([MLPS[0], MLPS[2]], ["mupc-64x4", "mupc-64x9"] if small else []) if models is None else (models, [])
+    at_every_step = dict(learning_rate=settings.get("learning_rate", PROFILES[profile]["settings"].get("learning_rate", 1e-3)) / 10)
+    told = PROFILES[profile]["rows"] | {"iPC+S (energy)": PRESETS["S+F (energy)"]}
+    of = lambda tempo: [row for row in rows if ALGORITHMS[row.partition(" (")[0]].tempo == tempo]
+    found = [exp for tempo, rate in (("batch", {}), ("step", at_every_step)) if of(tempo)
+             for exp in grid(profile, datasets, plain, of(tempo), "none", seeds, rows=told, **settings | rate)]
+    for model in muPC:
+        published = {name: value for name, value in mupc_settings(model).items() if name not in ("learning_rate", "output", "batch_size")}
+        found += grid(profile, datasets, model, [row for row in rows if row in ("BP", "PC", "PC-ALM")], "none", seeds,
+                      rows={"PC": published}, **settings | dict(learning_rate=1e-2, activation="relu", weight_decay=0.0))
+    return distinct(found)
+
 # %% ../../nbs/31_items.ipynb #b44efc5a
 ITEMS: dict[str, Callable[..., list[Experiment]]] = {
     "fig2": figure_2, "fig4": figure_4, "fig5": figure_5, "fig6": figure_6, "fig7": figure_7,
     "resnet18": resnet_18, "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
-    "mupc": mupc_runs}
+    "mupc": mupc_runs, "rivals": rival_runs}
 NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")      # they train nothing, or (table5) what a search found
 NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops")
 

@@ -33,6 +33,7 @@ class Mutant(NamedTuple):
 
 DENSE = "test_inference.py program_that"
 GRAPHS = "test_inference.py solver_whether and graph"
+RIVALS = "test_rivals.py"
 EPC = "test_inference.py step_in_error"
 PLAIN = "test_learning.py plain_loss"
 WRITTEN = "test_learning.py energy_written_out_over"
@@ -101,6 +102,19 @@ MUTANTS = [
     Mutant("ePC carries with the other sign", "inference.py", "lambda e, g, w=w: jnp.asarray(w, e.dtype) * e - g, e, g",
            "lambda e, g, w=w: jnp.asarray(w, e.dtype) * e + g, e, g", EPC),
     Mutant("ePC keeps predictions of the first pass", "inference.py", "d = (*d, add(eps[l - 1], prediction) if l", "d = (*d, eps[l - 1] if l", EPC),
+    Mutant("fixed predictions pull their own errors", "rivals.py", "local_gradient(net, params, x, state, state.d, row)\n        hidden",
+           "local_gradient(net, params, x, state, state.eps[:-1] + (state.d[-1] * 2,), row)\n        hidden", RIVALS),
+    Mutant("fixed predictions tell products", "rivals.py", "._replace(products=None)", "", RIVALS),
+    Mutant("EP moves all layers at once", "rivals.py", "g if l % 2 == odd else jnp.zeros_like(g)", "g", RIVALS),
+    Mutant("EP begins with the odd layers", "rivals.py", "row, 0), row, 1)", "row, 1), row, 0)", RIVALS),
+    Mutant("EP pushes at the first output", "rivals.py", "expect(add(state.initial[-1], state.d[-1]))", "expect(state.initial[-1])", RIVALS),
+    Mutant("EP nudges both halves alike", "rivals.py", "jnp.asarray(output.beta), -jnp.asarray(output.beta)", "jnp.asarray(output.beta), jnp.asarray(output.beta)", RIVALS),
+    Mutant("PC-ALM teaches after its last addition", "rivals.py", "return Dual(state, multipliers, effective(state, dual.multipliers))",
+           "return Dual(state, multipliers, effective(state, multipliers))", RIVALS),
+    Mutant("PC-ALM adds without alpha", "rivals.py", "add(m, scale(alpha, r))", "add(m, r)", RIVALS),
+    Mutant("rescaled by inputs alone", "rivals.py", "(outputs ** 0.5 + (p.size // outputs) ** 0.5)", "((p.size // outputs) ** 0.5)", RIVALS),
+    Mutant("small gradients vanish", "rivals.py", "vector / jnp.where(largest > 0, largest, jnp.nan)", "vector", RIVALS),
+    Mutant("one nudging for the whole batch", "learning.py", "lambda e: e / per_sample(beta, e)", "lambda e: e / beta[0]", RIVALS),
     Mutant("sweep stops at the output", "inference.py", "return state._replace(d=deltas, eps=deltas)", "return state", PLAIN),
     Mutant("the change of the expectation ignored", "inference.py", "follow(expect, mu, expect(mu), dmu)", "dmu", "test_inference.py solver_whether and graph"),
     Mutant("repeated from the first row again", "inference.py", "lambda a: a[t:], rows)", "lambda a: a[:len(a) - t], rows)", "test_inference.py solver_whether and mlp"),

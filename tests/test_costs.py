@@ -17,7 +17,8 @@ from pc_precision.layers import Module
 from pc_precision.learning import learn
 from pc_precision.paper.costs import (
     by_device, compiled_programs, cost_table, costs, counted_table, every_table, flops, hours_of, images_of, largest_batches, layer_flops,
-    measured_tables, operations, parameter_count, shown, sizes, timing_table)
+    measured_tables, operations, parameter_count, shown, sizes, step_costs,
+    timing_table)
 from pc_precision.paper.items import items
 from pc_precision.runs.queue import cost, epoch_seconds
 from pc_precision.training import Hyper, Plan, make_algorithm, report
@@ -145,7 +146,16 @@ def test_costs_cover_every_table_of_the_paper_once():
     tables = every_table("paper")
     table = cost_table({"table1": tables["table1"]}, lambda some: len(some))
     assert table.loc[("table1", "all"), "runs"] == 540 == table.loc[("table1", "all")].drop(["runs", "all"]).sum()
-    assert set(tables) == {"fig2", "fig4", "fig5", "fig6", "fig7", "resnet18", "table1", "table2", "table6", "verdicts", "mupc"}
+    assert set(tables) == {"fig2", "fig4", "fig5", "fig6", "fig7", "resnet18", "table1", "table2", "table6", "verdicts", "mupc", "rivals"}
+
+
+def test_steps_take_turns_and_backpropagation_is_their_measure():
+    few = [Experiment(algorithm=a, model="mlp-16-16", batch_size=32) for a in ("PC", "BP", "EP")]
+    found = step_costs(few, rounds=3).set_index("algorithm")
+    assert list(found.index) == ["PC", "BP", "EP"] and (found[["ms", "mb"]] > 0).all(axis=None)
+    assert found.loc["BP", "ms over BP's"] == found.loc["BP", "mb over BP's"] == 1
+    assert found.loc["EP", "mb over BP's"] > 1                # each sample twice
+    assert found.loc["PC", "ms over BP's"] == pytest.approx(found.loc["PC", "ms"] / found.loc["BP", "ms"])
 
 
 # Programs compiled for devices that are not here

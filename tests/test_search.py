@@ -21,9 +21,10 @@ from pc_precision.experiment import ALGORITHMS, Experiment
 from pc_precision.paper.figures import found_table, space_table
 from pc_precision.paper.items import plan_search, plans as plans_of
 from pc_precision.runs.search import (
-    FINISHED, Search, choice, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective, one_trial,
+    FINISHED, Search, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective, one_trial,
     open_study, read_best, read_trials, search, space)
 
+one_of = CategoricalDistribution
 module = importlib.import_module("pc_precision.runs.search")
 BASE = Experiment(model="mlp-8", algorithm="PC", epochs=2, schedule_epochs=2)
 PLAN = Search(BASE, trials=8, space=space(BASE, activation=["relu"], T=[2]), startup=4)
@@ -63,7 +64,7 @@ def test_an_algorithm_searches_what_it_uses(algorithm, names):
 
 def test_space_is_table_5():
     found = space(Experiment(algorithm="D+F-CN", model="vgg5"))
-    one_of, number = CategoricalDistribution, FloatDistribution
+    number = FloatDistribution
     assert found == {"activation": one_of(("leaky_relu", "gelu", "hard_tanh", "relu")), "k": one_of((1.0, 1.5, 2.0)),
                      "beta": number(0.15, 0.9, step=0.15), "x_step": number(5e-3, 9e-1, log=True), "learning_rate": number(1e-5, 3e-2, log=True),
                      "momentum": number(0.0, 1.0, step=0.1), "weight_decay": number(1e-5, 1e-2, log=True), "T": one_of((5, 6, 7, 8))}
@@ -163,9 +164,9 @@ def test_name_tells_what_and_its_end_decides():
 
 
 @pytest.mark.parametrize("wrong, said", [
-    (dict(trials=0), "trials must be"), (dict(trials=True), "trials must be"), (dict(space={"xstep": choice([1])}), "x_step"),
-    (dict(space={"k": choice([1.0])}), "unknown setting 'k'"), (dict(space={"x_step": FloatDistribution(-1.0, 1.0)}), "x_step must be"),
-    (dict(space={"activation": choice(["gelu", "rellu"])}), "relu")])
+    (dict(trials=0), "trials must be"), (dict(trials=True), "trials must be"), (dict(space={"xstep": one_of([1])}), "x_step"),
+    (dict(space={"k": one_of([1.0])}), "unknown setting 'k'"), (dict(space={"x_step": FloatDistribution(-1.0, 1.0)}), "x_step must be"),
+    (dict(space={"activation": one_of(["gelu", "rellu"])}), "relu")])
 def test_a_wrong_plan_is_one_sentence(wrong, said):
     with pytest.raises(ValueError, match=said) as error:
         replace(PLAN, **wrong)
@@ -186,7 +187,7 @@ def test_profiles():
 
 @pytest.mark.parametrize("plan, name", [
     (PLAN, "digits_mlp-8_PC_none_9826a6b1"), (Search(BASE), "digits_mlp-8_PC_none_8ca69620"),
-    (Search(BASE, space={"x_step": FloatDistribution(0.001, 0.5, log=True), "momentum": FloatDistribution(0.0, 0.9, step=0.3), "T": choice([2, 3])}),
+    (Search(BASE, space={"x_step": FloatDistribution(0.001, 0.5, log=True), "momentum": FloatDistribution(0.0, 0.9, step=0.3), "T": one_of([2, 3])}),
      "digits_mlp-8_PC_none_e5ee4bd5")])
 def test_names_of_studies_do_not_change(plan, name):
     assert plan.name == name
@@ -394,7 +395,7 @@ def test_a_truncated_table_of_trials_is_one_sentence(pretend, cut, tmp_path):
 
 def test_a_diverged_run_is_worth_nothing_and_no_error(tmp_path):
     base = replace(BASE, algorithm="BP")
-    plan = Search(base, trials=2, space={"learning_rate": choice([1e30])})
+    plan = Search(base, trials=2, space={"learning_rate": one_of([1e30])})
     frame = search(plan, tmp_path, progress=False)
     assert list(frame.value) == [0, 0] and set(frame.outcome) == {"diverged"} and set(frame.state) == {"COMPLETE"}
     best = read_best(tmp_path / f"{plan.name}.json")

@@ -139,7 +139,7 @@ MUTANTS = [
            "test_checkpoints.py damaged"),
     Mutant("words of a checkpoint not verified", "runs/checkpoints.py", "hashlib.sha256(json.dumps(sorted(about.items())).encode())", "hashlib.sha256()",
            "test_checkpoints.py damaged"),
-    Mutant("the oldest checkpoints stay", "runs/checkpoints.py", "if path <= final][-keep:]", "if path <= final][:keep]", "test_checkpoints.py nothing_else"),
+    Mutant("the oldest checkpoints stay", "runs/checkpoints.py", "if path <= final][-2:]", "if path <= final][:2]", "test_checkpoints.py nothing_else"),
     Mutant("remains of a dead process stay", "runs/queue.py", "if folder.is_dir():", "if False:",
            "test_queue.py dying"),
     Mutant("a lock is asked for once", "runs/queue.py", "time.monotonic() - since >= patience", "True", "test_queue.py lock"),

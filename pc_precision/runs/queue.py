@@ -73,7 +73,7 @@ def as_seconds(text: str) -> float:
 
 # %% ../../nbs/24_queue.ipynb #eda6f65a
 class Limit:
-    "When to stop: after `seconds`, or at the end of the epoch in which somebody asked. `expected`: seconds of an epoch by `cost`."
+    "When to stop: after `seconds`, or at the end of the epoch in which one asked. `expected`: seconds of an epoch by `cost`."
 
     def __init__(self, seconds: float = math.inf, expected: dict[tuple, float] | None = None):
         self.end, self.asked, self.expected = time.monotonic() + seconds, "", dict(expected or {})
@@ -191,7 +191,7 @@ Trains = Callable[[list[Experiment]], Iterator[Ended]]
 def work_through(wanted: Iterable[Experiment], store: Store, limit: Limit, train: Trains, patience: float = 0.0) -> Left:
     """Train what `store` lacks of `wanted`, in order, by `train`, which says of each run how it ended; what was left.
 
-    What another process holds is tried again until `patience` seconds brought nothing new: a lock may outlive its process for a while.
+    What another process holds is tried again until `patience` seconds brought nothing new: a lock may outlive its process.
     """
     missing, failed = lacking(wanted := list(wanted), store)
     left, outcomes, since = in_order(missing, [exp.key for exp in missing if is_begun(exp, store)]), {}, time.monotonic()
@@ -221,11 +221,12 @@ def sort_out(outcomes: dict[Experiment, str], failed: dict[Experiment, str], sto
 
 def work(wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = None, limit: Limit | None = None,
          say: Callable[[str], None] = print, every: float = 5.0) -> Left:
-    """Train what `store` lacks of `wanted`, one run after the other, until all is done, time is up or somebody asks; what was left.
+    """Train what `store` lacks of `wanted`, run after run, until all is done, time is up or somebody asks; what was left.
 
     Any number of processes may do so on one store: each run is trained by the one that holds its lock. A run that cannot be
     trained (its data are missing, its file is broken, memory is short) is said in one sentence, and the others go on. A terminal
-    shows how far it is, as `results` does. Raises OSError if the store cannot be written. every: as checkpoint_every of `results`.
+    shows how far it is, as `results` does. Raises OSError if the store cannot be written. every: as checkpoint_every
+    of `results`.
     """
     store, limit = Store(store), limit or Limit()
     data = loader(data_dir)

@@ -21,8 +21,8 @@ from pc_precision.experiment import ALGORITHMS, Experiment
 from pc_precision.paper.figures import found_table, space_table
 from pc_precision.paper.items import plan_search, plans as plans_of
 from pc_precision.runs.search import (
-    FINISHED, Search, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective, one_trial,
-    open_study, read_best, read_trials, search, space)
+    FINISHED, Search, best_record, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective, one_trial,
+    open_study, read_best, read_trials, search, space, trials_table)
 
 one_of = CategoricalDistribution
 module = importlib.import_module("pc_precision.runs.search")
@@ -456,3 +456,12 @@ def test_importance_goes_to_what_mattered(pretend, tmp_path):
     shares = importances(plan, search(plan, tmp_path, progress=False))
     assert shares.keys() == {"x_step", "learning_rate", "momentum", "weight_decay"}
     assert max(shares, key=shares.get) == "x_step" and sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_table_written_while_another_worker_trains_has_its_row(pretend, memory):
+    one_trial(PLAN, memory, DIGITS)
+    memory.ask()                                                        # another worker's, running: no duration, no place
+    table = trials_table(PLAN, memory)
+    assert list(table.state) == ["COMPLETE", "RUNNING"] and table.seconds[0] >= 0 and np.isnan(table.seconds[1])
+    assert isinstance(table.device[0], str) and pd.isna(table.device[1])
+    assert best_record(PLAN, memory)["trials"] == {"finished": 1, "pruned": 0, "failed": 0, "diverged": 0}

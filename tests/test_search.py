@@ -21,8 +21,8 @@ from pc_precision.experiment import ALGORITHMS, Experiment
 from pc_precision.paper.figures import found_table, space_table
 from pc_precision.paper.items import plan_search, plans as plans_of
 from pc_precision.runs.search import (
-    FINISHED, Search, best_record, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective, one_trial,
-    open_study, read_best, read_trials, search, space, trials_table)
+    FINISHED, Search, best_record, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective,
+    one_trial, open_study, read_best, read_trials, search, space, trials_table)
 
 one_of = CategoricalDistribution
 module = importlib.import_module("pc_precision.runs.search")
@@ -66,8 +66,9 @@ def test_space_is_table_5():
     found = space(Experiment(algorithm="D+F-CN", model="vgg5"))
     number = FloatDistribution
     assert found == {"activation": one_of(("leaky_relu", "gelu", "hard_tanh", "relu")), "k": one_of((1.0, 1.5, 2.0)),
-                     "beta": number(0.15, 0.9, step=0.15), "x_step": number(5e-3, 9e-1, log=True), "learning_rate": number(1e-5, 3e-2, log=True),
-                     "momentum": number(0.0, 1.0, step=0.1), "weight_decay": number(1e-5, 1e-2, log=True), "T": one_of((5, 6, 7, 8))}
+                     "beta": number(0.15, 0.9, step=0.15), "x_step": number(5e-3, 9e-1, log=True),
+                     "learning_rate": number(1e-5, 3e-2, log=True), "momentum": number(0.0, 1.0, step=0.1),
+                     "weight_decay": number(1e-5, 1e-2, log=True), "T": one_of((5, 6, 7, 8))}
     assert space(Experiment(algorithm="BP"))["learning_rate"] == number(1e-5, 3e-4, log=True)
 
 
@@ -130,7 +131,8 @@ def test_a_trial_is_drawn_by_a_fresh_sampler_seeded_with_seed_and_number():
     dists, study = space(Experiment(algorithm="D+F-CN")), optuna.create_study(sampler=numbered_tpe(3, 1000))
     drawn = [study.ask(dists).params for _ in range(3)]
     seeds = [int(np.random.SeedSequence([3, number]).generate_state(1)[0]) for number in range(3)]
-    fresh = [optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=1000, multivariate=True)) for seed in seeds]
+    sampler = lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=1000, multivariate=True)
+    fresh = [optuna.create_study(sampler=sampler(seed)) for seed in seeds]
     assert drawn == [study.ask(dists).params for study in fresh]
 
 
@@ -165,7 +167,8 @@ def test_name_tells_what_and_its_end_decides():
 
 @pytest.mark.parametrize("wrong, said", [
     (dict(trials=0), "trials must be"), (dict(trials=True), "trials must be"), (dict(space={"xstep": one_of([1])}), "x_step"),
-    (dict(space={"k": one_of([1.0])}), "unknown setting 'k'"), (dict(space={"x_step": FloatDistribution(-1.0, 1.0)}), "x_step must be"),
+    (dict(space={"k": one_of([1.0])}), "unknown setting 'k'"),
+    (dict(space={"x_step": FloatDistribution(-1.0, 1.0)}), "x_step must be"),
     (dict(space={"activation": one_of(["gelu", "rellu"])}), "relu")])
 def test_a_wrong_plan_is_one_sentence(wrong, said):
     with pytest.raises(ValueError, match=said) as error:
@@ -187,7 +190,8 @@ def test_profiles():
 
 @pytest.mark.parametrize("plan, name", [
     (PLAN, "digits_mlp-8_PC_none_9826a6b1"), (Search(BASE), "digits_mlp-8_PC_none_8ca69620"),
-    (Search(BASE, space={"x_step": FloatDistribution(0.001, 0.5, log=True), "momentum": FloatDistribution(0.0, 0.9, step=0.3), "T": one_of([2, 3])}),
+    (Search(BASE, space={"x_step": FloatDistribution(0.001, 0.5, log=True), "momentum": FloatDistribution(0.0, 0.9, step=0.3),
+                         "T": one_of([2, 3])}),
      "digits_mlp-8_PC_none_e5ee4bd5")])
 def test_names_of_studies_do_not_change(plan, name):
     assert plan.name == name

@@ -17,6 +17,7 @@ import json
 import re
 import warnings
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Callable
 
 import jax
@@ -238,10 +239,14 @@ class Experiment:
         "The number of layers L; in a graph its depth, the most layers on the error's way down."
         return structure(self, 2).depth
 
-    @property
+    @cached_property
     def key(self) -> str:
         "SHA-256 of the resolved settings, 16 hex digits: equal for equal runs, in every process."
         return settings_key(settings_of(self))
+
+    def __getstate__(self) -> dict[str, Any]:
+        "The fields alone: another version, where a pickle or a copy is opened, works the key out itself."
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 # %% ../nbs/13_experiment.ipynb #21911d9f
 def plain(name: str, value: Any) -> Any:

@@ -1,9 +1,11 @@
 "An experiment is one value: equal runs have equal keys in every process, other runs have others, bad ones are refused."
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import warnings
-from dataclasses import fields, replace
+from dataclasses import FrozenInstanceError, asdict, fields, replace
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +38,18 @@ def test_the_list_above_names_every_field():
     assert {f.name for f in fields(Experiment)} == {*OTHER, "k"}          # k: see the decaying schedule below
     decaying = replace(BASE, algorithm="D")
     assert replace(decaying, k=1.5).key != decaying.key
+
+
+@pytest.mark.parametrize("again", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
+def test_a_key_that_was_worked_out_is_part_of_nothing_else(again):
+    fresh, used = (replace(BASE, x_step=0.2) for _ in range(2))
+    key, about = used.key, (fresh == used, hash(fresh), repr(fresh), asdict(fresh), pickle.dumps(fresh))
+    assert about == (True, hash(used), repr(used), asdict(used), pickle.dumps(used)) and used.key is key
+    other = again(used)
+    assert other == used and hash(other) == hash(used) and vars(other) == vars(fresh) and other.key == key
+    assert replace(used, x_step=0.3).key == replace(fresh, x_step=0.3).key != key
+    with pytest.raises(FrozenInstanceError):
+        used.key = "0" * 16
 
 
 def test_settings_that_do_not_matter_leave_the_key():

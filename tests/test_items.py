@@ -8,7 +8,8 @@ import pytest
 
 from pc_precision.experiment import PRESETS, Experiment, configurations, resolve
 from pc_precision.paper.items import (
-    ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches, found_searches, grid, items, larger_scale, plans,
+    ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches, found_searches, grid, items,
+    larger_scale, plans,
     store_of, untuned)
 from pc_precision.cli import cells, is_parameters, notebooks
 from pc_precision.runs.results import as_settings, kept
@@ -30,7 +31,8 @@ def test_larger_scale_takes_what_is_stored_and_trains_nothing(tmp_path, capsys, 
     monkeypatch.setattr(module, "run", lambda *a: pytest.fail("it trained"))
     assert larger_scale("smoke", tmp_path, "table1").empty and "-p profile laptop" in capsys.readouterr().out
     exp = grid("laptop", models="vgg5", algorithms="PC", seeds=3)[0]
-    run = dict(schema=1, key=exp.key, experiment=as_settings(exp), outcome="finished", seconds=1, provenance=dict(device="x"), rows=[[1, "test", "top1", None, 0.5]])
+    run = dict(schema=1, key=exp.key, experiment=as_settings(exp), outcome="finished", seconds=1,
+               provenance=dict(device="x"), rows=[[1, "test", "top1", None, 0.5]])
     Store(tmp_path).put(exp, run)
     assert list(larger_scale("smoke", tmp_path, "table1")["seed"]) == [3]
     assert "1 stored runs, 1 seed(s)" in capsys.readouterr().out
@@ -68,19 +70,22 @@ def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
     first = calls[0]
     assert [ast.unparse(argument) for argument in first.args] == [repr(name), "profile"]
     passed = {node.id for node in ast.walk(first) if isinstance(node, ast.Name)}
-    collected = {node.targets[0].id: node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    collected = {node.targets[0].id: node.value for node in assigned}
     for bundle in passed & {"chosen", "settings"}:
         passed |= {node.id for node in ast.walk(collected[bundle]) if isinstance(node, ast.Name)}
-    elsewhere = {"data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops", "storage"} | ({"seeds"} if name == "table5" else set())
+    elsewhere = {"data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops", "storage"}
+    elsewhere |= {"seeds"} if name == "table5" else set()
     assert set(parameters_of(name)) - elsewhere <= passed
 
 
 # The paper's own counts: five seeds on two data sets, and what each item says of itself
 
 @pytest.mark.parametrize("name, runs", [
-    ("table1", 2 * 5 * 3 * (7 + 2) * 2),                      # data sets, seeds, networks, algorithms and two second readings, Freezing
+    ("table1", 2 * 5 * 3 * (7 + 2) * 2),   # data sets, seeds, networks, algorithms and two second readings, Freezing
     ("fig4", 2 * 5 * 3 * (13 + 4)), ("fig2", 4), ("fig5", 2 * 4), ("fig6", 3 * 3), ("table2", 5 * 7 * 2),
-    ("mupc", 5 * 5 * 3), ("resnet18", 5 * 2 * 3 * 2), ("rivals", 2 * 2 * 11), ("table6", 5 * 4 * 3), ("verdicts", 2 * 5 * 3 * (13 + 4 + 6)),
+    ("mupc", 5 * 5 * 3), ("resnet18", 5 * 2 * 3 * 2), ("rivals", 2 * 2 * 11),
+    ("table6", 5 * 4 * 3), ("verdicts", 2 * 5 * 3 * (13 + 4 + 6)),
     ("fig7", 2 * 5 * 3 * ((1 + 2) + 6 * (1 + 2 * 2)))])       # BP has nothing to freeze
 def test_the_paper_asks_for_so_many_runs(name, runs):
     assert len({exp.key for exp in items(name, "paper")}) == len(items(name, "paper")) == runs
@@ -107,7 +112,7 @@ def test_the_rivals_start_alike_and_only_those_that_step_more_often_have_another
     assert {exp.layers for exp in found} == {5, 10} and {exp.seed for exp in found} == {0, 1, 2}
     spiking = next(exp for exp in plain if exp.algorithm == "iPC+S")
     assert (spiking.reading, spiking.x_step, spiking.base) == ("energy", 0.8, 1000.0)
-    assert {exp.key for exp in plain if exp.algorithm in ("BP", "PC")} <= {exp.key for exp in items("table1", "smoke")}      # trained once
+    assert {exp.key for exp in plain if exp.algorithm in ("BP", "PC")} <= {exp.key for exp in items("table1", "smoke")}   # once
 
 
 def test_the_thirteen_algorithms_of_the_paper():
@@ -117,10 +122,12 @@ def test_the_thirteen_algorithms_of_the_paper():
 
 def test_in_mupc_networks_pc_has_its_published_settings_and_the_others_the_rate_of_backpropagation():
     found = {(e.model, e.algorithm): e for e in items("mupc", "smoke", seeds=0)}
-    assert len(found) == 3 * 3 and {e.activation for e in found.values()} == {"relu"} and {e.batch_size for e in found.values()} == {64}
+    assert len(found) == 3 * 3 and {e.activation for e in found.values()} == {"relu"}
+    assert {e.batch_size for e in found.values()} == {64}
     pc = found["mupc-64x128", "PC"]
     assert (pc.T, pc.x_step, pc.momentum, pc.learning_rate) == (128, 0.5, 0.0, 0.1)
-    assert {e.learning_rate for (_, name), e in found.items() if name != "PC"} == {0.01} and {e.weight_decay for e in found.values()} == {0.0}
+    assert {e.learning_rate for (_, name), e in found.items() if name != "PC"} == {0.01}
+    assert {e.weight_decay for e in found.values()} == {0.0}
     assert {e.learning_rate for e in items("mupc", "smoke", seeds=0, learning_rate=0.3)} == {0.3}
     assert {(e.x_step, e.output, e.batch_size) for e in items("mupc", "paper", algorithms="PC")} == {(0.01, "cross_entropy", 128)}
 
@@ -157,7 +164,8 @@ def test_profile_laptop_follows_the_rules():
     assert {(e.dataset, e.width, e.limit, e.batch_size, e.activation, e.bn_mode, e.select) for e in found} == {
         ("cifar10", 1 / 8, 10_000, 64, "gelu", "batch", "validation")}
     for e in map(resolve, found):
-        assert e.T == {"D": dict(vgg5=8, vgg7=13, vgg10=13)[e.model]}.get(e.algorithm[0], None if e.algorithm == "BP" else e_layers(e.model))
+        others = None if e.algorithm == "BP" else e_layers(e.model)
+        assert e.T == {"D": dict(vgg5=8, vgg7=13, vgg10=13)[e.model]}.get(e.algorithm[0], others)
         assert e.algorithm == "BP" or e.reading == ("energy" if e.algorithm[0] == "D" else e.reading)
         if e.algorithm[0] == "S" and e.reading == "energy":
             assert (e.alpha, e.base, e.momentum, e.nesterov) == (1.0, 1000.0, 0.1, True)
@@ -177,7 +185,8 @@ def test_the_package_holds_what_the_searches_found():
     assert (exp.x_step, exp.learning_rate) == (found["settings"]["x_step"], found["settings"]["learning_rate"])
     twin = next(e for e in items("fig4", "laptop", models="vgg5", algorithms="S+F-CN (energy)"))
     assert twin.x_step == exp.x_step and resolve(twin).beta == 0.5                # no search of its own
-    assert next(e for e in items("table1", "laptop", models="vgg5", algorithms="PC", x_step=0.3)).x_step == 0.3        # what is given comes first
+    given = items("table1", "laptop", models="vgg5", algorithms="PC", x_step=0.3)
+    assert given[0].x_step == 0.3, "what is given comes first"
 
 
 def frame_of(experiments):
@@ -191,7 +200,7 @@ def test_untuned_is_what_nobody_searched():
     runs = frame_of(items("fig4", "laptop", models="vgg5", algorithms="BP,PC,PC-CN,S+F", seeds=0))
     by_name = dict(zip(by_row(runs)["algorithm"], untuned(runs)))
     assert by_name == {"BP": False, "PC": False, "PC-CN": True, "S+F (activity)": False, "S+F (energy)": False}
-    older = runs.drop(columns=["output", "dtype", "optimiser"])                   # fields that stored runs of earlier versions lack
+    older = runs.drop(columns=["output", "dtype", "optimiser"])         # fields that stored runs of earlier versions lack
     assert untuned(older).tolist() == untuned(runs).tolist() and untuned(runs.assign(output="cross_entropy")).all()
     assert untuned(by_row(runs)).tolist() == untuned(runs).tolist()
     assert untuned(frame_of(items("table1", "laptop", models="vgg5", algorithms="BP,PC", batch_norms="freeze"))).all()
@@ -209,7 +218,8 @@ def test_a_search_of_few_trials_leaves_its_row_untuned(monkeypatch):
 
 
 def test_a_row_without_a_search_takes_what_was_known_before():
-    assert KNOWN["S+F (activity) vgg10"] == dict(x_step=3e-4) and KNOWN["D+F vgg7"] == dict(reading="energy", T=13, x_step=0.2087, momentum=1.0)
+    assert KNOWN["S+F (activity) vgg10"] == dict(x_step=3e-4)
+    assert KNOWN["D+F vgg7"] == dict(reading="energy", T=13, x_step=0.2087, momentum=1.0)
 
 
 def test_parameters_choose():
@@ -221,8 +231,10 @@ def test_parameters_choose():
 
 
 @pytest.mark.parametrize("wrong, said", [
-    (dict(notebook="tabel1"), "did you mean 'table1'"), (dict(profile="smok"), "did you mean 'smoke'"), (dict(modles="vgg5"), "did you mean 'models'"),
-    (dict(algorithms="S+G"), "unknown algorithms"), (dict(seeds=3.5), "seeds must be a list of int values"), (dict(notebook="fig2", batch_norm="bn"), "batch_norm"),
+    (dict(notebook="tabel1"), "did you mean 'table1'"), (dict(profile="smok"), "did you mean 'smoke'"),
+    (dict(modles="vgg5"), "did you mean 'models'"),
+    (dict(algorithms="S+G"), "unknown algorithms"), (dict(seeds=3.5), "seeds must be a list of int values"),
+    (dict(notebook="fig2", batch_norm="bn"), "batch_norm"),
     (dict(notebook="table5", profile="papr"), "did you mean 'paper'")])
 def test_what_is_not_allowed_is_one_sentence(wrong, said):
     given = dict(notebook="table1", profile="smoke") | wrong
@@ -264,7 +276,8 @@ def test_an_out_dir_that_cannot_be_written_is_told_by_the_first_cell(tmp_path):
     assert list((tmp_path / "new" / "out").iterdir()) == []
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0 and not Path("/proc/self").is_dir(), reason="needs a folder that refuses even root")
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0 and not Path("/proc/self").is_dir(),
+                    reason="needs a folder that refuses even root")
 def test_a_folder_that_is_there_and_refuses_is_told_too():
     with pytest.raises(OSError, match="nothing can be written in out_dir"):
         check_parameters({"__annotations__": {"out_dir": str}, "out_dir": "/proc/self"}, [])
@@ -283,7 +296,7 @@ def test_a_search_starts_from_the_defaults_not_from_another_search():
 
 
 def test_the_smallest_table_tells_the_story():
-    """From the stored runs: backpropagation and S+F learn at every depth, plain PC and the forward update alone collapse at ten layers."""
+    """From the stored runs: backpropagation and S+F learn at every depth, plain PC and the forward update collapse at ten layers."""
     from pc_precision.paper import accuracy_table
     frame = kept(items("table1", "smoke"), STORE)
     table = accuracy_table(frame).droplevel("dataset").map(lambda cell: float(cell.split()[0]))

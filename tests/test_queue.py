@@ -194,6 +194,15 @@ def test_checkpoints_that_a_dying_process_leaves_behind_are_removed(tmp_path, fu
     assert not list(store.folder.glob(".checkpoints/*")) and sum(flying) == 20.0
 
 
+def test_a_terminal_shows_how_far_it_is_and_a_file_gets_the_lines_alone(tmp_path, monkeypatch, capsys):
+    for terminal in (False, True):
+        said = []
+        monkeypatch.setattr(queue.sys.stderr, "isatty", lambda: terminal)
+        queue.work(GRID[:1], tmp_path / str(terminal), say=said.append)
+        assert said == ["digits mlp-4 PC seed 0", "  finished"]
+        assert ("0 of 1 runs" in capsys.readouterr().err) is terminal
+
+
 # Signals, in processes
 
 SIGNALLED = """
@@ -201,10 +210,10 @@ import sys
 from pc_precision.runs import queue
 from pc_precision.experiment import Experiment
 exps = [Experiment(model="mlp-4", algorithm=a, limit=64, batch_size=32, epochs=int(sys.argv[2]), augment=False, patience=None) for a in ("S+F", "PC")]
-class Loud(queue.Lines):
+class Loud(queue.Progress):
     def __call__(self, record):
         print("epoch", record.number, flush=True)
-queue.Lines = Loud
+queue.Progress = Loud
 print(queue.work(exps, sys.argv[1], say=lambda line: print(line, flush=True), every=1e9))
 """
 

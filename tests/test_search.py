@@ -21,9 +21,10 @@ from pc_precision.experiment import ALGORITHMS, Experiment
 from pc_precision.paper.figures import found_table, space_table
 from pc_precision.paper.items import plan_search, plans as plans_of
 from pc_precision.runs.search import (
-    FINISHED, Search, choice, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective, one_trial,
-    open_study, read_best, read_trials, search, space)
+    FINISHED, Search, best_record, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective,
+    one_trial, open_study, read_best, read_trials, search, space, trials_table)
 
+one_of = CategoricalDistribution
 module = importlib.import_module("pc_precision.runs.search")
 BASE = Experiment(model="mlp-8", algorithm="PC", epochs=2, schedule_epochs=2)
 PLAN = Search(BASE, trials=8, space=space(BASE, activation=["relu"], T=[2]), startup=4)
@@ -63,10 +64,11 @@ def test_an_algorithm_searches_what_it_uses(algorithm, names):
 
 def test_space_is_table_5():
     found = space(Experiment(algorithm="D+F-CN", model="vgg5"))
-    one_of, number = CategoricalDistribution, FloatDistribution
+    number = FloatDistribution
     assert found == {"activation": one_of(("leaky_relu", "gelu", "hard_tanh", "relu")), "k": one_of((1.0, 1.5, 2.0)),
-                     "beta": number(0.15, 0.9, step=0.15), "x_step": number(5e-3, 9e-1, log=True), "learning_rate": number(1e-5, 3e-2, log=True),
-                     "momentum": number(0.0, 1.0, step=0.1), "weight_decay": number(1e-5, 1e-2, log=True), "T": one_of((5, 6, 7, 8))}
+                     "beta": number(0.15, 0.9, step=0.15), "x_step": number(5e-3, 9e-1, log=True),
+                     "learning_rate": number(1e-5, 3e-2, log=True), "momentum": number(0.0, 1.0, step=0.1),
+                     "weight_decay": number(1e-5, 1e-2, log=True), "T": one_of((5, 6, 7, 8))}
     assert space(Experiment(algorithm="BP"))["learning_rate"] == number(1e-5, 3e-4, log=True)
 
 
@@ -129,7 +131,8 @@ def test_a_trial_is_drawn_by_a_fresh_sampler_seeded_with_seed_and_number():
     dists, study = space(Experiment(algorithm="D+F-CN")), optuna.create_study(sampler=numbered_tpe(3, 1000))
     drawn = [study.ask(dists).params for _ in range(3)]
     seeds = [int(np.random.SeedSequence([3, number]).generate_state(1)[0]) for number in range(3)]
-    fresh = [optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=1000, multivariate=True)) for seed in seeds]
+    sampler = lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=1000, multivariate=True)
+    fresh = [optuna.create_study(sampler=sampler(seed)) for seed in seeds]
     assert drawn == [study.ask(dists).params for study in fresh]
 
 
@@ -163,9 +166,10 @@ def test_name_tells_what_and_its_end_decides():
 
 
 @pytest.mark.parametrize("wrong, said", [
-    (dict(trials=0), "trials must be"), (dict(trials=True), "trials must be"), (dict(space={"xstep": choice([1])}), "x_step"),
-    (dict(space={"k": choice([1.0])}), "unknown setting 'k'"), (dict(space={"x_step": FloatDistribution(-1.0, 1.0)}), "x_step must be"),
-    (dict(space={"activation": choice(["gelu", "rellu"])}), "relu")])
+    (dict(trials=0), "trials must be"), (dict(trials=True), "trials must be"), (dict(space={"xstep": one_of([1])}), "x_step"),
+    (dict(space={"k": one_of([1.0])}), "unknown setting 'k'"),
+    (dict(space={"x_step": FloatDistribution(-1.0, 1.0)}), "x_step must be"),
+    (dict(space={"activation": one_of(["gelu", "rellu"])}), "relu")])
 def test_a_wrong_plan_is_one_sentence(wrong, said):
     with pytest.raises(ValueError, match=said) as error:
         replace(PLAN, **wrong)
@@ -186,7 +190,8 @@ def test_profiles():
 
 @pytest.mark.parametrize("plan, name", [
     (PLAN, "digits_mlp-8_PC_none_9826a6b1"), (Search(BASE), "digits_mlp-8_PC_none_8ca69620"),
-    (Search(BASE, space={"x_step": FloatDistribution(0.001, 0.5, log=True), "momentum": FloatDistribution(0.0, 0.9, step=0.3), "T": choice([2, 3])}),
+    (Search(BASE, space={"x_step": FloatDistribution(0.001, 0.5, log=True), "momentum": FloatDistribution(0.0, 0.9, step=0.3),
+                         "T": one_of([2, 3])}),
      "digits_mlp-8_PC_none_e5ee4bd5")])
 def test_names_of_studies_do_not_change(plan, name):
     assert plan.name == name
@@ -394,7 +399,7 @@ def test_a_truncated_table_of_trials_is_one_sentence(pretend, cut, tmp_path):
 
 def test_a_diverged_run_is_worth_nothing_and_no_error(tmp_path):
     base = replace(BASE, algorithm="BP")
-    plan = Search(base, trials=2, space={"learning_rate": choice([1e30])})
+    plan = Search(base, trials=2, space={"learning_rate": one_of([1e30])})
     frame = search(plan, tmp_path, progress=False)
     assert list(frame.value) == [0, 0] and set(frame.outcome) == {"diverged"} and set(frame.state) == {"COMPLETE"}
     best = read_best(tmp_path / f"{plan.name}.json")
@@ -455,3 +460,12 @@ def test_importance_goes_to_what_mattered(pretend, tmp_path):
     shares = importances(plan, search(plan, tmp_path, progress=False))
     assert shares.keys() == {"x_step", "learning_rate", "momentum", "weight_decay"}
     assert max(shares, key=shares.get) == "x_step" and sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_table_written_while_another_worker_trains_has_its_row(pretend, memory):
+    one_trial(PLAN, memory, DIGITS)
+    memory.ask()                                                        # another worker's, running: no duration, no place
+    table = trials_table(PLAN, memory)
+    assert list(table.state) == ["COMPLETE", "RUNNING"] and table.seconds[0] >= 0 and np.isnan(table.seconds[1])
+    assert isinstance(table.device[0], str) and pd.isna(table.device[1])
+    assert best_record(PLAN, memory)["trials"] == {"finished": 1, "pruned": 0, "failed": 0, "diverged": 0}

@@ -37,7 +37,8 @@ def shapes(net: Network, image: tuple) -> tuple[tuple, list]:
     params, stats = jax.eval_shape(net.init, jax.random.key(0), nodes[0])
     for number, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1):
         if isinstance(layer, (Whole, Residual)):
-            raise ValueError(f"layer {number}: arithmetic is counted only in layers whose product is known: Block, Dense, a resnet's")
+            raise ValueError(f"layer {number}: arithmetic is counted only in layers whose product is known: "
+                             "Block, Dense, a resnet's")
         x = net.fed(number, nodes)
         nodes.append(jax.eval_shape(layer.apply, p, s, x)[0])
         products.append(nodes[-1] if isinstance(layer, (Conv, Head)) else jax.eval_shape(layer.linear, p, x))
@@ -130,7 +131,7 @@ def timing_table(frame: Any, costs: Any, first_epoch: int = 5, peak_tflops: floa
 
 # %% ../../nbs/32_costs.ipynb #c32a0002
 class Step:
-    "A compiled training step on the first batch: `memory` in bytes beside its arguments; a call takes the step and returns its seconds."
+    "A compiled training step on the first batch: `memory` in bytes beside its arguments; a call takes it and returns seconds."
     def __init__(self, exp: Experiment, data: Any):
         told = protocol(exp, data.info)
         hyper = jax.tree.map(lambda a: a[0] if jnp.ndim(a) == 1 else a, epoch_hyper(told, 1, 0))
@@ -146,7 +147,7 @@ class Step:
 
 
 def step_costs(experiments: Iterable[Experiment], data_dir: Any = None, rounds: int = 15) -> Any:
-    "Median milliseconds and memory (MB) of one training step of each experiment, and their ratios to BP's on the same network; by turns."
+    "Median milliseconds and memory (MB) of a step of each experiment, by turns; their ratios to BP's on the same network."
     import pandas as pd
     experiments = list(experiments)
     steps = [Step(exp, data_of(exp, data_dir)) for exp in experiments]
@@ -258,10 +259,10 @@ def by_device(programs: Any, column: str, devices: int = 1) -> Any:
 
 
 def largest_batches(programs: Any, gigabytes: Iterable[float] = (16, 40, 80)) -> Any:
-    """Images in the largest batch that one device of so many 10^9 bytes can train on; programs compiled for one and eight devices.
+    """Images in the largest batch that a device of so many 10^9 bytes can train on; programs compiled for one and eight devices.
 
-    Memory is taken to grow along the line through two compiled programs: the whole batch on one device, an eighth of it on each of
-    eight. So it is an estimate, good to some per cent.
+    Memory is taken to grow along the line through two compiled programs: the whole batch on one device, an eighth of it on each
+    of eight. So it is an estimate, good to some per cent.
     """
     import pandas as pd
     memory = {n: training_programs(programs, n)["memory_mb"] for n in (1, 8)}

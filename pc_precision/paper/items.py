@@ -205,7 +205,8 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
          seeds: Any = None, epochs: int | None = None, rows: dict | None = None, **settings: Any) -> list[Experiment]:
     """The experiments of a grid of cells, seeds outermost so that every cell has a first number early; None: the profile's.
 
-    algorithms: names of algorithms or of ROWS. rows: settings of rows in place of the profile's. settings: fields of Experiment; a tuple is one more axis. Raises ValueError for a name or a value that is not allowed.
+    algorithms: names of algorithms or of ROWS. rows: settings of rows in place of the profile's. settings: fields of Experiment;
+    a tuple is one more axis. Raises ValueError for a name or a value that is not allowed.
     """
     for name in settings:
         choose("parameter", name, [*AXES, *(f.name for f in fields(Experiment))])
@@ -254,7 +255,8 @@ def at_steps(experiments: list[Experiment], x_steps: Any) -> list[Experiment]:
     "F and D+F among the experiments of VGG7, else of the first network, once more, at each of these steps of the activities."
     steps = as_list("x_steps", x_steps, [], kind=float) if x_steps else []
     network = min((exp.model for exp in experiments), key=lambda model: model != "vgg7")
-    return [replace(exp, x_step=step) for exp in experiments if exp.model == network and exp.algorithm in ("F", "D+F") for step in steps]
+    searched = [exp for exp in experiments if exp.model == network and exp.algorithm in ("F", "D+F")]
+    return [replace(exp, x_step=step) for exp in searched for step in steps]
 
 
 MLPS = ["mlp" + (layers - 1) * "-64" for layers in (5, 7, 10)]
@@ -265,13 +267,15 @@ def table_1(profile: str, models: Any = None, algorithms: Any = None, batch_norm
             **given: Any) -> list[Experiment]:
     """Table 1: all algorithms without centre nudging, in both readings.
 
-    At `smoke` the depths are those of MLPs, whose collapse three seeds show within a minute; VGG5 stands beside them without and with BatchNorm.
+    At `smoke` the depths are those of MLPs, whose collapse three seeds show within a minute; VGG5 stands beside them without and
+    with BatchNorm.
     """
     rows, norms = in_both_readings(algorithms, SEVEN), as_list("batch_norms", batch_norms, ["none", "freeze"], NORMS)
     if profile != "smoke" or models is not None:
         return grid(profile, models=models, algorithms=rows, batch_norms=norms, seeds=seeds, **given)
     settings = FOR_MLPS | {name: value for name, value in given.items() if value is not None}
-    deep = grid(profile, models=MLPS, algorithms=rows, batch_norms="none", seeds=[0, 1, 2] if seeds is None else seeds, **settings)
+    three = [0, 1, 2] if seeds is None else seeds
+    deep = grid(profile, models=MLPS, algorithms=rows, batch_norms="none", seeds=three, **settings)
     return deep * ("none" in norms) + grid(profile, models="vgg5", algorithms=rows, batch_norms=norms, seeds=seeds, **given)
 
 
@@ -345,7 +349,8 @@ FOR_MUPC = dict(activation="relu", weight_decay=0.0, augment=False)
 MUPC_EPOCHS = {"smoke": 3, "laptop": 10, "paper": 20}
 
 
-def mupc_runs(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, seeds: Any = None, epochs: int | None = None,
+def mupc_runs(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, seeds: Any = None,
+              epochs: int | None = None,
               **given: Any) -> list[Experiment]:
     "muPC networks of several depths: backpropagation, predictive coding as published for them, and S+F."
     datasets = as_list("datasets", datasets, PROFILES[choose("profile", profile, PROFILES)]["datasets"][:1])
@@ -370,13 +375,15 @@ def rival_runs(profile: str, datasets: Any = None, models: Any = None, algorithm
     settings = (FOR_MLPS if small else {}) | {name: value for name, value in given.items() if value is not None}
     seeds = seeds if seeds is not None else [0, 1, 2] if small else [0]
     plain, muPC = ([MLPS[0], MLPS[2]], ["mupc-64x4", "mupc-64x9"] if small else []) if models is None else (models, [])
-    at_every_step = dict(learning_rate=settings.get("learning_rate", PROFILES[profile]["settings"].get("learning_rate", 1e-3)) / 10)
+    usual = settings.get("learning_rate", PROFILES[profile]["settings"].get("learning_rate", 1e-3))
+    at_every_step = dict(learning_rate=usual / 10)
     told = PROFILES[profile]["rows"] | {"iPC+S (energy)": PRESETS["S+F (energy)"]}
     of = lambda tempo: [row for row in rows if ALGORITHMS[row.partition(" (")[0]].tempo == tempo]
     found = [exp for tempo, rate in (("batch", {}), ("step", at_every_step)) if of(tempo)
              for exp in grid(profile, datasets, plain, of(tempo), "none", seeds, rows=told, **settings | rate)]
     for model in muPC:
-        published = {name: value for name, value in mupc_settings(model).items() if name not in ("learning_rate", "output", "batch_size")}
+        left_out = ("learning_rate", "output", "batch_size")
+        published = {name: value for name, value in mupc_settings(model).items() if name not in left_out}
         found += grid(profile, datasets, model, [row for row in rows if row in ("BP", "PC", "PC-ALM")], "none", seeds,
                       rows={"PC": published}, **settings | dict(learning_rate=1e-2, activation="relu", weight_decay=0.0))
     return distinct(found)
@@ -386,7 +393,7 @@ ITEMS: dict[str, Callable[..., list[Experiment]]] = {
     "fig2": figure_2, "fig4": figure_4, "fig5": figure_5, "fig6": figure_6, "fig7": figure_7,
     "resnet18": resnet_18, "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
     "mupc": mupc_runs, "rivals": rival_runs}
-NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")      # they train nothing, or (table5) what a search found
+NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")      # nothing, or (table5) what a search found
 NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops")
 
 
@@ -436,7 +443,8 @@ def plans(notebook: str, profile: str, datasets: Any = None, models: Any = None,
         return []
     given = {name: value for name, value in given.items() if value is not None and name not in NOT_SETTINGS}
     settings = SEARCHES[choose("profile", profile, SEARCHES)]["settings"] | given
-    bases = grid(profile, datasets, models or "vgg5", algorithms or ["PC", "S+F"], batch_norm, 0, rows={}, **settings)     # not from another search
+    chosen = models or "vgg5", algorithms or ["PC", "S+F"], batch_norm
+    bases = grid(profile, datasets, *chosen, 0, rows={}, **settings)                # rows: none from another search
     return [plan_search(exp, profile, trials) for exp in bases]
 
 # %% ../../nbs/31_items.ipynb #b0f71ff7

@@ -80,8 +80,8 @@ def stored_type(leaf: Any) -> np.dtype:
 
 def named(tree: Any) -> dict[str, np.ndarray]:
     "The arrays of a tree by their place in it, in the types of a file."
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(at): np.ascontiguousarray(leaf, stored_type(leaf)).reshape(np.shape(leaf)) for at, leaf in leaves}
+    flat = lambda leaf: np.ascontiguousarray(leaf, stored_type(leaf)).reshape(np.shape(leaf))
+    return {jax.tree_util.keystr(at): flat(leaf) for at, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def seal(arrays: dict[str, np.ndarray], about: dict[str, str]) -> str:
@@ -159,8 +159,8 @@ def make_room(folder: pathlib.Path) -> bool:
     return len(there) > (whole is not None)
 
 # %% ../../nbs/21_checkpoints.ipynb #49306a24
-def save_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any], keep: int = 2, best: Any = None) -> pathlib.Path:
-    """Write a checkpoint; of the earlier ones the newest `keep` - 1 stay. `best`: arrays of the best epoch so far, if they are wanted.
+def save_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any], best: Any = None) -> pathlib.Path:
+    """Write a checkpoint; of the earlier ones the newest stays. `best`: arrays of the best epoch so far, if they are wanted.
 
     If that fails, all but the last whole one go, and it is tried once more. Raises OSError with one sentence if it cannot be
     written (a full disk, say); the last whole one is then untouched.
@@ -172,7 +172,7 @@ def save_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any], k
             raise
         final = write_checkpoint(folder, state, notes, best)
     there = checkpoints(folder)
-    for old in set(there) - set([path for path in there if path <= final][-keep:]):       # a later one could not be read
+    for old in set(there) - set([path for path in there if path <= final][-2:]):       # a later one could not be read
         old.unlink(missing_ok=True)
     return final
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ALGORITHM_ORDER', 'MODEL_ORDER', 'COST', 'Trains', 'place', 'in_order', 'cost', 'epoch_seconds', 'as_seconds',
-           'Limit', 'asked_by_signal', 'Lines', 'Left', 'is_begun', 'lacking', 'tidy', 'sentence', 'attempt', 'Ended',
+           'Limit', 'asked_by_signal', 'Left', 'is_begun', 'lacking', 'tidy', 'sentence', 'attempt', 'Ended',
            'work_through', 'sort_out', 'work', 'Job', 'readable', 'start']
 
 # %% ../../nbs/24_queue.ipynb #cd927927
@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import statistics
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -22,9 +23,8 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple
 from .checkpoints import Checkpoints, checkpoints
 from ..experiment import Experiment
 from ..devices import processor
-from .results import as_settings, loader, run_missing, title
+from .results import Progress, as_settings, loader, run_missing, title
 from .store import OUTCOMES, Store, check_zip, read_run
-from ..training import Epoch
 
 # %% ../../nbs/24_queue.ipynb #48446f11
 ALGORITHM_ORDER = ("S+F", "BP", "PC", "F", "D+F", "D", "S")
@@ -73,7 +73,7 @@ def as_seconds(text: str) -> float:
 
 # %% ../../nbs/24_queue.ipynb #eda6f65a
 class Limit:
-    "When to stop: after `seconds`, or at the end of the epoch in which somebody asked. `expected`: seconds of an epoch by `cost`."
+    "When to stop: after `seconds`, or at the end of the epoch in which one asked. `expected`: seconds of an epoch by `cost`."
 
     def __init__(self, seconds: float = math.inf, expected: dict[tuple, float] | None = None):
         self.end, self.asked, self.expected = time.monotonic() + seconds, "", dict(expected or {})
@@ -119,26 +119,6 @@ def asked_by_signal(limit: Limit) -> Iterator[None]:
             signal.signal(each, handler)
 
 # %% ../../nbs/24_queue.ipynb #53d5bc22
-class Lines:
-    "Says what happens in lines: a run begins, and where it is every half minute."
-
-    def __init__(self, limit: Limit, say: Callable[[str], None] = print):
-        self.limit, self.say, self.exp, self.last = limit, say, None, 0.0
-
-    def begin(self, exp: Experiment) -> None:
-        "A run begins."
-        self.exp, self.last = exp, time.monotonic()
-
-    def __call__(self, record: Epoch) -> None:
-        if time.monotonic() - self.last > 30:
-            left = "" if math.isinf(self.limit.left()) else f", {self.limit.left() / 60:.1f} minutes left"
-            self.say(f"  {title(self.exp)}: epoch {record.number} of {self.exp.epochs}{left}")
-            self.last = time.monotonic()
-
-    def end(self) -> None:
-        "A run is over."
-
-
 class Left(NamedTuple):
     "What a queue did and left: lists of experiments; `failed` has a sentence for each."
     done: list
@@ -211,7 +191,7 @@ Trains = Callable[[list[Experiment]], Iterator[Ended]]
 def work_through(wanted: Iterable[Experiment], store: Store, limit: Limit, train: Trains, patience: float = 0.0) -> Left:
     """Train what `store` lacks of `wanted`, in order, by `train`, which says of each run how it ended; what was left.
 
-    What another process holds is tried again until `patience` seconds brought nothing new: a lock may outlive its process for a while.
+    What another process holds is tried again until `patience` seconds brought nothing new: a lock may outlive its process.
     """
     missing, failed = lacking(wanted := list(wanted), store)
     left, outcomes, since = in_order(missing, [exp.key for exp in missing if is_begun(exp, store)]), {}, time.monotonic()
@@ -241,22 +221,24 @@ def sort_out(outcomes: dict[Experiment, str], failed: dict[Experiment, str], sto
 
 def work(wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = None, limit: Limit | None = None,
          say: Callable[[str], None] = print, every: float = 5.0) -> Left:
-    """Train what `store` lacks of `wanted`, one run after the other, until all is done, time is up or somebody asks; what was left.
+    """Train what `store` lacks of `wanted`, run after run, until all is done, time is up or somebody asks; what was left.
 
     Any number of processes may do so on one store: each run is trained by the one that holds its lock. A run that cannot be
-    trained (its data are missing, its file is broken, memory is short) is said in one sentence, and the others go on. Raises
-    OSError if the store cannot be written. every: as checkpoint_every of `results`.
+    trained (its data are missing, its file is broken, memory is short) is said in one sentence, and the others go on. A terminal
+    shows how far it is, as `results` does. Raises OSError if the store cannot be written. every: as checkpoint_every
+    of `results`.
     """
     store, limit = Store(store), limit or Limit()
-    data, lines = loader(data_dir), Lines(limit, say)
+    data = loader(data_dir)
 
     def train(runs: list[Experiment]) -> Iterator[Ended]:
+        progress = Progress(runs, sys.stderr.isatty(), store)             # its line changes with every epoch: for a terminal only
         for exp in runs:
             if not limit.room(exp):
                 yield Ended(exp, "to do")
                 continue
             say(title(exp) + (", from its checkpoint" if is_begun(exp, store) else ""))
-            outcome, said = attempt(lambda: run_missing(exp, store, data, lines, every, limit), limit)
+            outcome, said = attempt(lambda: run_missing(exp, store, data, progress, every, limit), limit)
             say(f"  {outcome}" + (f": {said}" if said else ""))
             yield Ended(exp, outcome, said)
     return work_through(wanted, store, limit, train)

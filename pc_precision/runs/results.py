@@ -37,7 +37,8 @@ from ..energy import LOSSES, Loss
 from ..experiment import Experiment, network, settings_of
 from ..layers import Network, feedforward
 from ..training import Epoch, Plan, State, best_epoch, data_of, evaluate, finished, merit, selection_of, train
-from .checkpoints import Checkpoints, Saved, copies, digest_of, fitted, latest, named, record_json, sealed, shapes, to_arrays, unsealed
+from .checkpoints import (Checkpoints, Saved, copies, digest_of, fitted, latest, named, record_json, sealed, shapes,
+                                         to_arrays, unsealed)
 from .store import COLUMNS, OUTCOMES, SCHEMA, SETTINGS, Store, same_result, write_whole
 
 # %% ../../nbs/22_results.ipynb #0115afbb
@@ -80,7 +81,8 @@ def version(package: str) -> str | None:
 def provenance(devices: int | None = None) -> dict[str, Any]:
     "Device, number of devices (None: all local ones), platform, versions, commit, dirty flag and date of this process."
     number, dirty = commit()
-    return {"device": processor(devices), "devices": devices or jax.local_device_count(), "platform": jax.default_backend(), "python": platform.python_version(),
+    return {"device": processor(devices), "devices": devices or jax.local_device_count(),
+            "platform": jax.default_backend(), "python": platform.python_version(),
             "versions": {package: version(package) for package in PACKAGES}, "commit": number, "dirty": dirty,
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
 
@@ -179,8 +181,9 @@ def run(exp: Experiment, data: Any, progress: Callable[[Epoch], None] = lambda r
 def as_result(exp: Experiment, state: State, records: list[Epoch], sessions: list[dict]) -> dict[str, Any]:
     "What a run found and where."
     about = {name: value for name, value in sessions[-1].items() if name not in ("epochs", "seconds")}
-    return {"outcome": finished(selection_of(exp), records) or "interrupted", "seconds": round(sum(s["seconds"] for s in sessions), 2),
-            "peak_memory": peak_memory(), "parameters": parameters_digest(state), "provenance": about, "sessions": sessions,
+    return {"outcome": finished(selection_of(exp), records) or "interrupted",
+            "seconds": round(sum(s["seconds"] for s in sessions), 2), "peak_memory": peak_memory(),
+            "parameters": parameters_digest(state), "provenance": about, "sessions": sessions,
             "columns": COLUMNS, "rows": [row for record in records for row in epoch_rows(record)]}
 
 # %% ../../nbs/22_results.ipynb #513d9286
@@ -201,7 +204,7 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    "One line on the error stream: runs done, time left, the present run; a terminal shows it in place. Silent if `show` is False."
+    "One line on the error stream: runs done, time left, the present run; on a terminal in place. Silent if `show` is False."
 
     def __init__(self, experiments: list[Experiment], show: bool, store: Store | None = None):
         self.exp, self.count, self.began = None, 0, time.monotonic()
@@ -268,8 +271,9 @@ def keep_result(exp: Experiment, store: Store, done: dict[str, Any], checkpoints
         except OSError as error:
             checkpoints.remove(keep=1)
             if attempt == 2:
-                raise OSError(error.errno, f"the result of {exp.key} cannot be written in {store} ({error.strerror}): make room and "
-                                           "run again, nothing else is lost and this run goes on from its last checkpoint") from error
+                raise OSError(error.errno, f"the result of {exp.key} cannot be written in {store} ({error.strerror}): "
+                                           "make room and run again, nothing else is lost and this run goes on from its last "
+                                           "checkpoint") from error
 
 
 def run_missing(exp: Experiment, store: Any, data: Callable, progress: Progress, every: float = 5.0,
@@ -310,7 +314,8 @@ def lacks_network(exp: Experiment, store: Store, outcome: str, keep: bool | str)
 def agree(there: dict[str, Any] | None, done: dict[str, Any], store: Store) -> None:
     "Raise ValueError if a run that was trained again is not the one that is stored."
     if there is not None and not same_result(there, json.loads(json.dumps(done))):
-        raise ValueError(f"{done['key']} came out otherwise than it is stored in {store}, as on another device or version: its network is not kept")
+        raise ValueError(f"{done['key']} came out otherwise than it is stored in {store}, as on another device or version: "
+                         "its network is not kept")
 
 
 def trained_bytes(exp: Experiment, done: dict[str, Any], info: DatasetInfo, best: Best | None) -> bytes:
@@ -354,7 +359,8 @@ def own_images(images: Any, info: DatasetInfo) -> np.ndarray:
     if images.dtype != np.uint8:
         unit = info.name not in DATASETS or (images.min() >= 0 and images.max() <= 1)
         if not np.issubdtype(images.dtype, np.floating) or not np.isfinite(images).all() or not unit:
-            raise ValueError(f"images must be bytes (uint8, 0 to 255) or floats from 0 to 1, not {images.dtype} from {images.min()} to {images.max()}")
+            raise ValueError(f"images must be bytes (uint8, 0 to 255) or floats from 0 to 1, not {images.dtype} "
+                             f"from {images.min()} to {images.max()}")
     return images
 
 
@@ -378,7 +384,8 @@ def predict(net: Network, params: tuple, stats: tuple, images: Any, info: Datase
 def metrics(net: Network, params: tuple, stats: tuple, split: Split, info: DatasetInfo,
             output: str | Loss = "squared_error") -> dict[str, float]:
     "Mean loss, top-1 and top-5 accuracy (fractions; none for float targets) on one's own inputs, as for `predict`, and labels."
-    plan = Plan(net, info, loss=output if isinstance(output, Loss) else LOSSES[output], dtype=str(jax.tree.leaves(params)[0].dtype))
+    loss, dtype = output if isinstance(output, Loss) else LOSSES[output], str(jax.tree.leaves(params)[0].dtype)
+    plan = Plan(net, info, loss=loss, dtype=dtype)
     return evaluate(plan, params, stats, Split(own_images(split.images, info), np.asarray(split.labels)))
 
 # %% ../../nbs/22_results.ipynb #5f68ecf2
@@ -430,10 +437,12 @@ def results(experiments: Iterable[Experiment], store: Any = "results", data_dir:
     missing = [exp for key, exp in experiments.items() if key not in there or lacks_network(exp, store, outcomes[key], keep)]
     if missing:
         train_missing(missing, store, loader(data_dir), Progress(missing, progress, store), checkpoint_every, keep, each)
-    return frame_of((there.pop(key) if key in there else parts_of(store.get(exp), words) for key, exp in experiments.items()), words)
+    parts = (there.pop(key) if key in there else parts_of(store.get(exp), words) for key, exp in experiments.items())
+    return frame_of(parts, words)
 
 
-def train_missing(missing: list[Experiment], store: Store, data: Callable, bar: Progress, every: float, keep: bool | str, each: Callable) -> None:
+def train_missing(missing: list[Experiment], store: Store, data: Callable, bar: Progress, every: float, keep: bool | str,
+                  each: Callable) -> None:
     "Train all of `missing`, and wait for what other processes train; Ctrl-C says in one line what is kept."
     store.check()
     left = missing
@@ -445,7 +454,8 @@ def train_missing(missing: list[Experiment], store: Store, data: Callable, bar: 
                 time.sleep(1.0)                              # all that is left is being trained elsewhere
     except KeyboardInterrupt:
         stored = sum(store.get(exp) is not None for exp in missing)
-        said = f"stopped: {stored} of {len(missing)} runs were finished and are kept in {store}, the others go on from their last checkpoints"
+        said = f"stopped: {stored} of {len(missing)} runs were finished and are kept in {store}, the others go on from " \
+               "their last checkpoints"
         raise KeyboardInterrupt(said) from None
     finally:
         bar.close()
@@ -455,12 +465,12 @@ def warn_networks(outcomes: dict[str, str], store: Store, keep: bool | str) -> N
     "Say how many stored runs have no network, if networks are wanted and those are not trained again."
     trained = (key for key, outcome in outcomes.items() if keep is True and outcome != "diverged")
     if without := [key for key in trained if not store.parameters_path(key).exists()]:
-        warnings.warn(f"{len(without)} of the stored runs were trained without keep and have no network in {store}: keep='again' trains them "
-                      "once more", stacklevel=3)
+        warnings.warn(f"{len(without)} of the stored runs were trained without keep and have no network in {store}: "
+                      "keep='again' trains them once more", stacklevel=3)
 
 
 def read_store(store: Any) -> Any:
-    "Every run that a store holds, as `results` would return it; trains nothing. A file that cannot be read is left out with a warning."
+    "Every run that a store holds, as `results` would return it; trains nothing. What cannot be read is left out with a warning."
     return to_frame(Store(store).runs())
 
 
@@ -479,13 +489,14 @@ def every_one(run: dict[str, Any], word: Callable[[dict], Any]) -> str | None:
 
 
 def about_run(run: dict[str, Any]) -> dict[str, Any]:
-    "What is the same in every row of a run: its settings, and `ABOUT`; settings that it does not use are None, no BatchNorm is 'none'."
+    "What is the same in every row of a run: its settings, and `ABOUT`; None: not used, but no BatchNorm is 'none'."
     settings = {name: run["experiment"].get(name) for name in SETTINGS}
     return settings | {
         "batch_norm": settings["batch_norm"] or "none", "key": run["key"], "outcome": run["outcome"],
         "device": every_one(run, lambda place: place["device"]),
         "version": every_one(run, lambda place: (place.get("versions") or {}).get("pc_precision")),
-        "commit": every_one(run, lambda place: place.get("commit")), "run_seconds": run["seconds"], "sessions": len(run.get("sessions", [1]))}
+        "commit": every_one(run, lambda place: place.get("commit")), "run_seconds": run["seconds"],
+        "sessions": len(run.get("sessions", [1]))}
 
 
 ROW = np.dtype(list(zip(COLUMNS, ("i4", "i4", "i4", "f4", "f8"))))
@@ -499,13 +510,14 @@ def parts_of(run: dict[str, Any], words: dict[str, int]) -> tuple[list, np.ndarr
 
 
 def compact(told: Any) -> Any:
-    "A frame with words as categories and whole numbers, which a store keeps below 2 ** 31, in four bytes: they repeat in every row."
+    "A frame with words, which repeat in every row, as categories, and whole numbers (none is above 2 ** 31) in four bytes."
     word = lambda kind: kind == object or kind == "str"
-    return told.astype({name: "category" if word(kind) else "int32" for name, kind in told.dtypes.items() if kind not in (float, bool)})
+    smaller = {name: "category" if word(kind) else "int32" for name, kind in told.dtypes.items() if kind not in (float, bool)}
+    return told.astype(smaller)
 
 
 def repeated(column: Any, lengths: list[int]) -> Any:
-    "The values of a column, each as often as `lengths` says; without a list of places, which would be longer than the words themselves."
+    "The values of a column, each as often as `lengths` says; without a list of places, which would be longer than the words."
     import pandas as pd
     if column.dtype != "category":
         return np.repeat(column.to_numpy(), lengths)

@@ -63,7 +63,7 @@ MUTANTS = [
     Mutant("one unreached layer too many", "precision.py", "if distance > T]", "if distance >= T]", "test_precision.py"),
     Mutant("nudge without sign", "precision.py", "m + beta * (target - m)", "m + abs(beta) * (target - m)", "test_precision.py"),
     # outputs
-    Mutant("the nudge ignored", "energy.py", "jnp.asarray(self.beta, e.dtype) * (jnp.asarray(y, e.dtype) - e)", "(jnp.asarray(y, e.dtype) - e)", DENSE),
+    Mutant("the nudge ignored", "energy.py", "per_sample(self.beta, e) * (jnp.asarray(y, e.dtype) - e)", "(jnp.asarray(y, e.dtype) - e)", DENSE),
     Mutant("cross-entropy compares scores", "energy.py", '"cross_entropy", jax.nn.softmax,', '"cross_entropy", lambda mu: mu,', PLAIN),
     Mutant("cross-entropy without the targets", "energy.py", "-jnp.sum(target * jax.nn.log_softmax(mu), -1)", "-jnp.sum(jax.nn.log_softmax(mu), -1)",
            PLAIN),

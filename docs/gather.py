@@ -9,10 +9,12 @@ go, links between notebooks become links between pages, and "equation (4)" becom
 import ast
 import dataclasses
 import importlib
+import json
 import os
 import re
 import shutil
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import nbformat
@@ -38,7 +40,7 @@ CHAPTERS = """\
 
 The package is written as these notebooks, in this order; each imports only from those before it. A cell with a coloured
 edge is exported: it *is* the module. The others explain it, show it and check it. Outputs are those of the committed
-run.
+run. In Colab, first run `%pip install git+{git_url}` in a cell of its own.
 
 """
 FIGURES = """\
@@ -93,6 +95,13 @@ def relinked(text: str, source: Path, page: str, pages: dict[Path, str]) -> str:
     return EQUATION.sub(r"[\1 (\2)](#eq-\2)", LINK.sub(target, text))
 
 
+def settings() -> dict[str, str]:
+    """What settings.ini says of the project."""
+    config = ConfigParser(delimiters=["="])
+    config.read(ROOT / "settings.ini", encoding="utf-8")
+    return dict(config["DEFAULT"])
+
+
 def as_page(source: Path, page: str, pages: dict[Path, str]):
     """The notebook `source` as the page `page`."""
     notebook = nbformat.read(source, as_version=4)
@@ -127,14 +136,16 @@ def write(page: str, text: str) -> None:
 
 
 def write_notebooks(pages: dict[Path, str]) -> None:
+    (PAGES / "extra" / "notebooks").mkdir(parents=True)
     for source, page in [(source, page) for source, page in pages.items() if source.suffix == ".ipynb"]:
         (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
         notebook = as_page(source, page, pages)
         if page == "index.ipynb":
             notebook.cells.append(nbformat.v4.new_markdown_cell((DOCS / "contents.txt").read_text()))
         nbformat.write(notebook, PAGES / page)
+        shutil.copy(source, PAGES / "extra" / "notebooks" / source.name)       # to download
     library = [chapter(path) for path, page in pages.items() if page.startswith("library/")]
-    write("library/index.md", CHAPTERS + contents(library))
+    write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"]) + contents(library))
     write("paper/index.md", FIGURES + paper_index([path for path, page in pages.items() if page.startswith("paper/")]))
 
 
@@ -244,6 +255,15 @@ def write_pages(pages: dict[Path, str]) -> None:
         write(path.name, text + (f"\n{measured(pages)}\n" if path.name == "speed.md" else ""))
 
 
+def write_sources(pages: dict[Path, str]) -> None:
+    """What each page is made from, a path in the repository by the page's name: conf.py links to it."""
+    found = {page: path for path, page in pages.items() if path not in MEASURED}
+    found |= {f"{folder}/index": Path(__file__) for folder in ("library", "paper")} | {"reference/index": DOCS / "reference.txt"}
+    found |= {f"reference/{module_of(path)}": path for path, page in pages.items() if page.startswith("library/")}
+    made = {page.removesuffix(".md").removesuffix(".ipynb"): path.relative_to(ROOT).as_posix() for page, path in found.items()}
+    (PAGES / "sources.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
+
+
 def main() -> None:
     shutil.rmtree(PAGES, ignore_errors=True)
     PAGES.mkdir()
@@ -251,6 +271,7 @@ def main() -> None:
     write_notebooks(pages)
     write_pages(pages)
     write_reference()
+    write_sources(pages)
 
 
 if __name__ == "__main__":

@@ -23,14 +23,11 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 PAGES = DOCS / "_pages"
 MEASURED = sorted((ROOT / "benchmarks").glob("*.md"))
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(DOCS)]
 
+import scoreboard  # noqa: E402
 from readme import readable  # noqa: E402
 
-# the figures and tables of the paper, in its order
-PAPER = {"fig1": "Figure 1", "fig2": "Figure 2", "fig4": "Figure 4", "fig5": "Figure 5", "fig6": "Figure 6",
-         "fig7": "Figure 7", "table1": "Table 1", "table2": "Table 2", "table3": "Table 3", "table4": "Table 4",
-         "table5": "Table 5", "table6": "Table 6"}
 EXPORTED = re.compile(r"^#\|\s*export", re.MULTILINE)
 EQUATION = re.compile(r"\b([Ee]quation) \((\d)\)")
 LINK = re.compile(r"(?<=\]\()(?!https?:|#|attachment:|mailto:)([^)#\s]+)(#[^)\s]*)?(?=\))")
@@ -41,15 +38,6 @@ CHAPTERS = """\
 The package is written as these notebooks, in this order; each imports only from those before it. A cell with a coloured
 edge is exported: it *is* the module. The others explain it, show it and check it. Outputs are those of the committed
 run. In Colab, first run `%pip install git+{git_url}` in a cell of its own.
-
-"""
-FIGURES = """\
-# The paper
-
-A figure or table of [the paper](https://arxiv.org/abs/2506.23800) is one notebook and one command. Each page opens
-with its contract (command, profiles, hardware, time, what to expect) and ends beside the published numbers, where there
-are any. Parameters are in the cell with the coloured edge. How we read the paper where it can be read in two ways:
-{doc}`/differences`.
 
 """
 TERAFLOPS = 10.0
@@ -146,16 +134,16 @@ def write_notebooks(pages: dict[Path, str]) -> None:
         shutil.copy(source, PAGES / "extra" / "notebooks" / source.name)       # to download
     library = [chapter(path) for path, page in pages.items() if page.startswith("library/")]
     write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"]) + contents(library))
-    write("paper/index.md", FIGURES + paper_index([path for path, page in pages.items() if page.startswith("paper/")]))
+    write("paper/index.md", paper_index([path for path, page in pages.items() if page.startswith("paper/")]))
 
 
 def paper_index(there: list[Path]) -> str:
-    """The figures and tables in the paper's order, others after them, and what is missing, if anything is."""
-    kind = {path: next((key for key in PAPER if re.match(rf"{key}(?!\d)", path.stem)), None) for path in there}
-    order = sorted(there, key=lambda path: (list(PAPER).index(kind[path]) if kind[path] else len(PAPER), path.stem))
-    missing = [name for key, name in PAPER.items() if key not in kind.values()]
-    absent = f"\nNot here yet: {', '.join(missing)}.\n" if missing else ""
-    return contents([path.stem for path in order]) + absent
+    """The scoreboard of the paper's figures and tables, then what else is here, each with its first sentence."""
+    order = [*scoreboard.PAPER, *sorted(path.stem for path in there if path.stem not in scoreboard.PAPER)]
+    found = {path.stem: path for path in sorted(there, key=lambda path: order.index(path.stem))}
+    board = scoreboard.page(found, ROOT / "results", PAGES / "paper" / "thumbnails")
+    others = "".join(f"- [{title(path)}]({path.name})\n" for stem, path in found.items() if stem not in scoreboard.PAPER)
+    return f"{board}\n## Beside the paper\n\n{others}\n{contents(list(found)).replace(':maxdepth: 1', ':hidden:')}"
 
 
 def module_of(path: Path) -> str:

@@ -131,6 +131,15 @@ def test_pages_show_no_directives_and_no_raw_markup():
     assert [(page, hit) for page in WRITTEN for hit in raw.findall("".join(read(page).text))] == []
 
 
+def test_the_papers_index_has_a_line_for_every_item_with_its_picture():
+    text = (SITE / "paper" / "index.html").read_text(encoding="utf-8")
+    board = Page(re.search(r'<div class="scoreboard.*?</table>', text, re.DOTALL)[0])
+    items = {path.stem for path in (ROOT / "nbs").glob("*.ipynb") if re.match(r"(fig|table)\d|resnet", path.stem)}
+    assert {Path(link).stem for link in board.links} == items and len(board.loads) == len(items)
+    told = " ".join(board.text)
+    assert told.count("Not reproduced") >= 1 and "At a smaller scale" in told
+
+
 def head(page: str) -> str:
     return (SITE / page).read_text(encoding="utf-8").partition("</head>")[0]
 

@@ -1,5 +1,4 @@
 """Sphinx's settings. `make docs` gathers the pages, then builds them; any warning is an error."""
-import inspect
 import json
 import re
 import subprocess
@@ -8,8 +7,9 @@ from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
+import parameters  # noqa: E402
 import pc_precision  # noqa: E402
 
 settings = ConfigParser(delimiters=["="])
@@ -19,7 +19,7 @@ project, author, copyright = told["title"], told["author"], told["copyright"]
 version = release = told["version"]
 REPOSITORY, BRANCH = told["git_url"], told["branch"]
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode", "sphinx_copybutton", "notfound.extension",
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.mathjax", "sphinx.ext.viewcode", "sphinx_copybutton", "notfound.extension",
               "sphinx_sitemap", "sphinxext.opengraph"]
 exclude_patterns, html_extra_path = ["extra"], ["_pages/extra"]        # notebooks to download, not to read
 nb_render_markdown_format = "gfm"                           # tables in outputs, too
@@ -29,14 +29,19 @@ myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 add_module_names = False
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
+autodoc_typehints = "none"                 # types stand in the tables of parameters
 maximum_signature_line_length = 90
 python_use_unqualified_type_names = True
 viewcode_line_numbers = True
 
 # A reference that leads nowhere is a warning, and so an error; other libraries are not documented here.
+# What our pages name of them is listed in small inventories, so that the build needs no network.
+ELSEWHERE = {"python": "https://docs.python.org/3/", "numpy": "https://numpy.org/doc/stable/", "pandas": "https://pandas.pydata.org/docs/",
+             "jax": "https://docs.jax.dev/en/latest/", "flax": "https://flax.readthedocs.io/en/stable/",
+             "optax": "https://optax.readthedocs.io/en/stable/"}
+intersphinx_mapping = {name: (address, f"../inventories/{name}.inv") for name, address in ELSEWHERE.items()}
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(jax|jaxlib|numpy|np|typing|pathlib|collections|flax|optax|pandas)\b.*"),
+nitpick_ignore_regex = [(r"py:.*", r"(typing|types)\b.*"),
                         # types in signatures that no page is about
                         (r"py:class", r"(pc_precision\.[\w.]+\.)?(Dataset|DatasetInfo|Split|Recipe|Learned|Epoch|Plan|State|Order|Merged)"),
                         (r"py:.*", r"(Any|Callable|Iterable|Iterator|Sequence|Array|optional|ndarray)")]
@@ -101,14 +106,11 @@ def as_rst(text: str, names: list[str]) -> str:
 
 
 def docstring(app, what, name, obj, options, lines):
-    """Docstrings are plain sentences, not markup."""
-    try:
-        names = [n for n in inspect.signature(obj).parameters if n not in ("self", "args", "kwargs")]
-    except (TypeError, ValueError):
-        names = []
+    """Docstrings are plain sentences, not markup; what they say of parameters stands in a table."""
     if what == "class" and lines and lines[0].startswith(f"{obj.__name__}("):
         lines[:] = []                       # the signature that dataclasses make up
-    lines[:] = as_rst("\n".join(lines), names).split("\n")
+    described = what in ("class", "function", "method") and callable(obj)
+    lines[:] = parameters.with_table(name, obj, lines, as_rst) if described else as_rst("\n".join(lines), []).split("\n")
 
 
 def public(app, env, node, contnode):

@@ -2,6 +2,7 @@
 
 `make docs` builds it into _docs/. Without it these tests are skipped, and without chromium those that need a browser.
 """
+import dataclasses
 import functools
 import html
 import http.server
@@ -138,6 +139,18 @@ def test_the_papers_index_has_a_line_for_every_item_with_its_picture():
     assert {Path(link).stem for link in board.links} == items and len(board.loads) == len(items)
     told = " ".join(board.text)
     assert told.count("Not reproduced") >= 1 and "At a smaller scale" in told
+
+
+def test_types_of_other_libraries_lead_to_their_documentation():
+    links = {link for page in WRITTEN for link in read(page).links if page.startswith("reference/")}
+    for name in ("jax.Array", "optax.GradientTransformation", "pandas.DataFrame", "pathlib.Path"):
+        assert any(link.startswith("https://") and link.endswith(f"#{name}") for link in links), name
+
+
+def test_the_reference_tells_every_field_of_an_experiment_with_its_default():
+    text = " ".join("".join(read("reference/experiment.html").text).split())
+    for field in dataclasses.fields(pc_precision.Experiment):
+        assert re.search(rf"\b{field.name} [^=]*? {re.escape(repr(field.default))} \S", text), field.name
 
 
 def head(page: str) -> str:

@@ -240,6 +240,8 @@ def write_pages(pages: dict[Path, str]) -> None:
         text = path.read_text(encoding="utf-8")
         text = text if path.name == "equations.md" else relinked(text, path, path.name, pages)
         text = text.replace("{costs}", costs()) if path.name == "cluster.md" else text
+        if path.name == "cite.md":
+            text = text.replace("{{version}}", f"{{{settings()['version']}}}").replace("{{url}}", f"{{{settings()['git_url']}}}")
         write(path.name, text + (f"\n{measured(pages)}\n" if path.name == "speed.md" else ""))
 
 

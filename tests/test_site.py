@@ -141,6 +141,11 @@ def test_the_papers_index_has_a_line_for_every_item_with_its_picture():
     assert told.count("Not reproduced") >= 1 and "At a smaller scale" in told
 
 
+def test_the_page_on_citing_names_this_version_and_this_repository():
+    text = "".join(read("cite.html").text)
+    assert f"version = {{{TOLD['version']}}}" in text and f"url     = {{{TOLD['git_url']}}}" in text and "cff-version" in text
+
+
 def test_types_of_other_libraries_lead_to_their_documentation():
     links = {link for page in WRITTEN for link in read(page).links if page.startswith("reference/")}
     for name in ("jax.Array", "optax.GradientTransformation", "pandas.DataFrame", "pathlib.Path"):

@@ -39,6 +39,9 @@ The package is written as these notebooks, in this order; each imports only from
 edge is exported: it *is* the module. The others explain it, show it and check it. Outputs are those of the committed
 run. In Colab, first run `%pip install git+{git_url}` in a cell of its own.
 
+| chapter | what is in it |
+| --- | --- |
+{rooms}
 """
 TERAFLOPS = 10.0
 COSTS = """\
@@ -74,6 +77,8 @@ def relinked(text: str, source: Path, page: str, pages: dict[Path, str]) -> str:
     """Markdown of `source` as it must read on `page`: links to notebooks lead to pages, to other files to copies."""
     def target(match: re.Match) -> str:
         path = (source.parent / match[1]).resolve()
+        if path.is_dir():
+            return "library/index.md" if path.name == "nbs" else f"{settings()['git_url']}/tree/{settings()['branch']}/{path.name}"
         if path.is_file() and path not in pages:
             pages[path] = "changelog.md" if path.name == "CHANGELOG.md" else f"files/{path.name}"
             (PAGES / pages[path]).parent.mkdir(exist_ok=True)
@@ -132,8 +137,10 @@ def write_notebooks(pages: dict[Path, str]) -> None:
             notebook.cells.append(nbformat.v4.new_markdown_cell((DOCS / "contents.txt").read_text()))
         nbformat.write(notebook, PAGES / page)
         shutil.copy(source, PAGES / "extra" / "notebooks" / source.name)       # to download
-    library = [chapter(path) for path, page in pages.items() if page.startswith("library/")]
-    write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"]) + contents(library))
+    library = [path for path, page in pages.items() if page.startswith("library/")]
+    rooms = "".join(f"| [{path.stem[:2]} {title(path)}]({path.name}) | {about(module_of(path))} |\n" for path in library)
+    write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"], rooms=rooms)
+          + contents([chapter(path) for path in library]).replace(":maxdepth: 1", ":hidden:"))
     write("paper/index.md", paper_index([path for path, page in pages.items() if page.startswith("paper/")]))
 
 
@@ -149,6 +156,11 @@ def paper_index(there: list[Path]) -> str:
 def module_of(path: Path) -> str:
     """The module that a numbered notebook is exported to: `runs.results` of 22_results."""
     return re.search(r"#\| default_exp ([\w.]+)", path.read_text(encoding="utf-8"))[1]
+
+
+def about(module: str) -> str:
+    """What a module says it is."""
+    return (importlib.import_module(f"pc_precision.{module}").__doc__ or "").strip()
 
 
 def public_names() -> dict[str, list[tuple[str, str]]]:
@@ -196,8 +208,7 @@ def write_reference() -> None:
     """A page a module, each public name on it; the summary of them all on the first page."""
     summary, chapters = [], {module_of(path): path for path, page in sources().items() if page.startswith("library/")}
     for module, names in public_names().items():
-        about = (importlib.import_module(f"pc_precision.{module}").__doc__ or "").strip()
-        head = f"# {module}\n\n{about}\n\nChapter: [{title(chapters[module])}](../library/{chapters[module].name})\n\n"
+        head = f"# {module}\n\n{about(module)}\n\nChapter: [{title(chapters[module])}](../library/{chapters[module].name})\n\n"
         body = "\n\n".join(entry(package, name) for package, name in names)
         write(f"reference/{module}.md", f"{head}```{{eval-rst}}\n{body}\n```\n")
         summary.append(f"[{module}]({module}.md)\n: " + " ".join(f"{{py:obj}}`~{package}.{name}`" for package, name in names))

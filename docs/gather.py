@@ -133,7 +133,8 @@ def write_notebooks(pages: dict[Path, str]) -> None:
     for source, page in [(source, page) for source, page in pages.items() if source.suffix == ".ipynb"]:
         (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
         notebook = as_page(source, page, pages)
-        if page == "index.ipynb":
+        if page == "index.ipynb":                           # README leads to the verdicts, the site to the scoreboard
+            notebook.cells[2].source = notebook.cells[2].source.replace("[Paper](paper/verdicts.ipynb)", "[Paper](paper/index.md)")
             notebook.cells.append(nbformat.v4.new_markdown_cell((DOCS / "contents.txt").read_text()))
         nbformat.write(notebook, PAGES / page)
         shutil.copy(source, PAGES / "extra" / "notebooks" / source.name)       # to download

@@ -158,6 +158,14 @@ def test_the_reference_tells_every_field_of_an_experiment_with_its_default():
         assert re.search(rf"\b{field.name} [^=]*? {re.escape(repr(field.default))} \S", text), field.name
 
 
+def test_the_front_page_shows_a_picture_before_code_and_four_ways_on():
+    text = (SITE / "index.html").read_text(encoding="utf-8")
+    article = text.partition('<article')[2].partition("<h2")[0]
+    assert re.search(r'<img alt="[^"]{40,}"', article) and "import " not in article
+    ways = [link for link in Page(article).links if not link.startswith("#")][-4:]
+    assert ways[:3] == ["start.html", "paper/index.html", "library/index.html"] and ways[3] == f"{TOLD['git_url']}/tree/main/pc_precision"
+
+
 def head(page: str) -> str:
     return (SITE / page).read_text(encoding="utf-8").partition("</head>")[0]
 

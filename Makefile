@@ -13,7 +13,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup table1 test proofs docs check export readme mutants pins clean
+.PHONY: help setup table1 test proofs docs check export readme devices mutants pins clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,12 +64,17 @@ export: $(STAMP) ## notebooks -> pc_precision/
 readme: $(STAMP) ## index.ipynb -> README.md
 	$(BIN)/python tools/readme.py
 
+# an environment of its own: the compilers for accelerators are an extra, and where they are JAX would look for their devices
+devices: ## the paper's programs, compiled for an H100 and a TPU that are not here, into results/devices/ (an hour)
+	@$(MAKE) --no-print-directory VENV=.venv-devices EXTRAS=devices setup
+	.venv-devices/bin/python tools/devices.py $(ARGS)
+
 mutants: $(STAMP) ## break the library on purpose: the tests must notice every time
 	$(BIN)/python tests/mutants.py
 
 pins: $(STAMP) ## resolve settings.ini anew -> constraints.txt (needs python3.11 and python3.12)
 	$(BIN)/python tools/pins.py python3.11 python3.12
 
-clean: ## delete .venv and caches; what runs left in OUT stays
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache _docs docs/_pages _proc jupyter_execute
+clean: ## delete .venv, .venv-devices and caches; what runs left in OUT stays
+	rm -rf $(VENV) .venv-devices build dist *.egg-info .pytest_cache _docs docs/_pages _proc jupyter_execute
 	find . -name __pycache__ -prune -exec rm -rf {} +

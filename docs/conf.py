@@ -43,7 +43,7 @@ intersphinx_mapping = {name: (address, f"../inventories/{name}.inv") for name, a
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(typing|types)\b.*"),
                         # types in signatures that no page is about
-                        (r"py:class", r"(pc_precision\.[\w.]+\.)?(Dataset|DatasetInfo|Split|Recipe|Learned|Epoch|Plan|State|Order|Merged)"),
+                        (r"py:class", r"(pc_precision\.[\w.]+\.)?(Dataset|DatasetInfo|Inference|Split|Recipe|Learned|Epoch|Plan|State|Order|Merged)"),
                         (r"py:.*", r"(Any|Callable|Iterable|Iterator|Sequence|Array|optional|ndarray)")]
 
 html_theme = "furo"

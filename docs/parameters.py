@@ -10,6 +10,8 @@ from typing import Any, Callable, NamedTuple
 from sphinx.util.typing import restify
 
 import pc_precision as pc
+from pc_precision.data import DATASETS
+from pc_precision.energy import LOSSES
 from pc_precision.experiment import BATCH_NORM, DTYPES, MODELS, OPTIMISERS, PRECISIONS, SELECT
 from pc_precision.inference import READINGS
 from pc_precision.layers import ACTIVATIONS, KEEP
@@ -22,7 +24,7 @@ KINDS = {                                                   # of what the code a
     "store": f"{PATH} | {STORE}", "folder": PATH, "path": PATH, "data_dir": f"{PATH} | ``None``", "out_dir": PATH, "results_dir": PATH,
     "storage": "what Optuna takes as storage, or ``None``", "frame": FRAME, "trials": FRAME, "costs": FRAME, "fig": FIGURE,
     "ax": "matplotlib ``Axes``", "axes": "array of matplotlib ``Axes``", "datasets": NAMES, "models": NAMES, "algorithms": NAMES,
-    "batch_norms": NAMES, "seeds": "a number, a list of numbers or ``None``", "state": "state of the optax optimiser", "dist": "an Optuna distribution"}
+    "batch_norms": NAMES, "seeds": "a number, a list of numbers or ``None``", "state": "state of the optax optimiser", "dist": "an Optuna distribution", "programs": FRAME}
 KINDS |= {"Output.y": ARRAY, "Named.value": "any value", "save_table.table": FRAME, "to_markdown.table": FRAME, "plan_search.trials": "``int`` | ``None``"}
 listed = lambda values: ", ".join(f"`{value!r}`" for value in values)
 COMMON = {                                                  # what a name means wherever it stands, if the docstring does not say
@@ -33,7 +35,7 @@ COMMON = {                                                  # what a name means 
     "activation": f"one of {listed(ACTIVATIONS)}", "solver": "the optax transformation that moves the activities",
     "initial": "activities before inference", "final": "activities after inference", "mu": "predictions", "key": "a random key of JAX"}
 EXPERIMENT = {
-    "dataset": f"{listed(pc.DATASETS)}, any other set prepared with TFDS, or a `Named` `Dataset`",
+    "dataset": f"{listed(DATASETS)}, any other set prepared with TFDS, or a `Named` `Dataset`",
     "model": f"{listed(MODELS)}, an mlp by its hidden sizes such as `'mlp-64-64'`, a muPC network such as `'mupc-64x32'`, or a `Named` `Network` or function from "
              "the number of outputs to one",
     "algorithm": "a name in `ALGORITHMS`, or a `Named` `Recipe`",
@@ -55,7 +57,7 @@ EXPERIMENT = {
     "patience": "epochs without a better accuracy after which training stops; None: never", "limit": "training images; None: all",
     "augment": "shifts and flips of training images, where the data set has them",
     "select": f"{listed(SELECT)}: the split whose accuracy chooses the epoch; `'test'` trains on all training images, as the paper does",
-    "matmul_precision": f"{listed(PRECISIONS)}: how JAX rounds products", "output": f"{listed(pc.LOSSES)}, or a `Loss`",
+    "matmul_precision": f"{listed(PRECISIONS)}: how JAX rounds products", "output": f"{listed(LOSSES)}, or a `Loss`",
     "dtype": f"{listed(DTYPES)}; `'float64'` needs JAX_ENABLE_X64=1", "optimiser": f"of the weights: {listed(OPTIMISERS)}, or a `Named` function from learning "
     "rate and weight decay to an optax optimiser"}
 

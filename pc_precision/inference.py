@@ -6,7 +6,7 @@
 __all__ = ['READINGS', 'NOISE', 'GROWING', 'rows', 'Settled', 'Inference', 'size_of', 'add', 'scale', 'descend', 'final_energies',
            'DenseState', 'dense', 'follow', 'nearer', 'rest_of', 'initial_pass', 'pull', 'pulls', 'backward', 'at_rest',
            'still', 'full', 'Moving', 'start', 'predict', 'predicted', 'local_gradient', 'output_error', 'read_moving',
-           'cone', 'check_resting', 'error_coordinates', 'sweep', 'infer', 'check_target', 'check_numbers',
+           'grows', 'cone', 'check_resting', 'error_coordinates', 'sweep', 'infer', 'check_target', 'check_numbers',
            'check_covariance', 'as_output', 'relax', 'relax_dense']
 
 # %% ../nbs/05_inference.ipynb #ac3134fc
@@ -296,6 +296,11 @@ def read_moving(net: Network, params: tuple, x: Any, state: Moving) -> Settled:
 GROWING = 16
 
 
+def grows(net: Network, growing: bool | None) -> bool:
+    "Whether inference in a network computes no layer before its error arrives: as told, or None: in networks of a depth up to GROWING."
+    return net.depth <= GROWING if growing is None else growing
+
+
 def cone(solver: optax.GradientTransformation, growing: bool | None = None) -> Inference:
     """Equation (2) on the light cone of the output's error, by displacements: exact in float32, too.
 
@@ -306,7 +311,7 @@ def cone(solver: optax.GradientTransformation, growing: bool | None = None) -> I
     check_resting(solver)
 
     def init(net, params, stats, x, output):
-        return start(solver, net, params, stats, x, output, net.depth <= GROWING if growing is None else growing)
+        return start(solver, net, params, stats, x, output, grows(net, growing))
 
     def step(net, params, x, state, row):
         gradient = local_gradient(net, params, x, state, state.eps, row)

@@ -14,17 +14,17 @@ import jax.numpy as jnp
 import optax
 
 from .energy import per_sample
-from .inference import (Inference, Moving, add, descend, final_energies, full, local_gradient, output_error, predicted,
+from .inference import (Inference, Moving, add, descend, final_energies, full, grows, local_gradient, output_error, predicted,
                                     read_moving, scale, start, still)
 
 # %% ../nbs/07_rivals.ipynb #a71c0d06
-def fixed_predictions(solver: optax.GradientTransformation) -> Inference:
+def fixed_predictions(solver: optax.GradientTransformation, growing: bool | None = None) -> Inference:
     """Predictive coding with fixed predictions (Meta-PC, FixedPred): predictions and Jacobians stay those of the first pass.
 
-    Its fixed point is backpropagation's errors. Use the rule `forward`.
+    Its fixed point is backpropagation's errors. Use the rule `forward`. growing: see `cone`.
     """
     def init(net, params, stats, x, output):
-        return start(solver, net, params, stats, x, output, True)
+        return start(solver, net, params, stats, x, output, grows(net, growing))
 
     def step(net, params, x, state, row):
         gradient = local_gradient(net, params, x, state, state.d, row)
@@ -57,21 +57,22 @@ def normalised(optimiser: optax.GradientTransformation) -> optax.GradientTransfo
     return optax.GradientTransformation(optimiser.init, update)
 
 # %% ../nbs/07_rivals.ipynb #a71c0d09
-def equilibrium_propagation(solver: optax.GradientTransformation) -> Inference:
+def equilibrium_propagation(solver: optax.GradientTransformation, growing: bool | None = None) -> Inference:
     """Equilibrium propagation (EP): even layers step, then odd ones; the output is free, and beta times the loss's error pushes it.
 
-    solver: SGD without momentum; its step may be 1. Kerjan, Hoier and Scellier, 2026, without the projection to positive activities.
+    solver: SGD without momentum; its step may be 1. Kerjan, Hoier and Scellier, 2026, without the projection to
+    positive activities. growing: see `cone`.
     """
     def init(net, params, stats, x, output):
-        state = start(solver, net, params, stats, x, output, True)
-        rest = still(state.initial)
+        state = start(solver, net, params, stats, x, output, grows(net, growing))
+        rest = still(state.initial, grows(net, growing))
         return state._replace(unknowns=rest, solver=solver.init(rest), d=rest, eps=rest)
 
     def half(net, params, x, state, row, odd):
         _, rates = row
         push = scale(rates[-1], jax.tree.map(jnp.subtract, state.eps[-1], force(state)))
         gradient = (*local_gradient(net, params, x, state, state.eps, row), push)
-        turn = tuple(g if l % 2 == odd else still(g) for l, g in enumerate(gradient, 1))
+        turn = tuple(g if l % 2 == odd else jnp.zeros_like(g) for l, g in enumerate(gradient, 1))
         d, inner = descend(solver, turn, state.solver, state.unknowns, add(state.initial, state.d))
         return predicted(net, params, x, state._replace(unknowns=d, solver=inner, d=d))
 
@@ -108,18 +109,20 @@ class Dual(NamedTuple):
     effective: tuple
 
 
-def augmented_lagrangian(solver: optax.GradientTransformation, alpha: float = 1.0, rho: float = 1.0) -> Inference:
+def augmented_lagrangian(solver: optax.GradientTransformation, alpha: float = 1.0, rho: float = 1.0,
+                         growing: bool | None = None) -> Inference:
     """PC-ALM (Seely and Gould, 2026): each hidden layer keeps a multiplier to which it adds alpha times its error after each step.
 
     rho: weight of the errors. `Settled.errors` are the effective errors rho r_l + lambda_l. The solver's step must be below 2 over the
-    largest curvature of the energy, else activities diverge.
+    largest curvature of the energy, else activities diverge. growing: see `cone`.
     """
     def effective(state, multipliers):
         return tuple(add(scale(rho, r), m) for r, m in zip(state.eps[:-1], multipliers))
 
     def init(net, params, stats, x, output):
-        state = start(solver, net, params, stats, x, output, True)
-        return Dual(state, still(state.initial[:-1]), still(state.initial[:-1]))
+        state = start(solver, net, params, stats, x, output, grows(net, growing))
+        rest = still(state.initial[:-1], grows(net, growing))
+        return Dual(state, rest, rest)
 
     def step(net, params, x, dual, row):
         state = dual.moving

@@ -33,6 +33,7 @@ class Mutant(NamedTuple):
 
 DENSE = "test_inference.py program_that"
 GRAPHS = "test_inference.py solver_whether and graph"
+RIVALS = "test_rivals.py"
 EPC = "test_inference.py step_in_error"
 PLAIN = "test_learning.py plain_loss"
 WRITTEN = "test_learning.py energy_written_out_over"
@@ -101,6 +102,19 @@ MUTANTS = [
     Mutant("ePC carries with the other sign", "inference.py", "lambda e, g, w=w: jnp.asarray(w, e.dtype) * e - g, e, g",
            "lambda e, g, w=w: jnp.asarray(w, e.dtype) * e + g, e, g", EPC),
     Mutant("ePC keeps predictions of the first pass", "inference.py", "d = (*d, add(eps[l - 1], prediction) if l", "d = (*d, eps[l - 1] if l", EPC),
+    Mutant("fixed predictions pull their own errors", "rivals.py", "local_gradient(net, params, x, state, state.d, row)\n        hidden",
+           "local_gradient(net, params, x, state, state.eps[:-1] + (state.d[-1] * 2,), row)\n        hidden", RIVALS),
+    Mutant("fixed predictions tell products", "rivals.py", "._replace(products=None)", "", RIVALS),
+    Mutant("EP moves all layers at once", "rivals.py", "g if l % 2 == odd else jnp.zeros_like(g)", "g", RIVALS),
+    Mutant("EP begins with the odd layers", "rivals.py", "row, 0), row, 1)", "row, 1), row, 0)", RIVALS),
+    Mutant("EP pushes at the first output", "rivals.py", "expect(add(state.initial[-1], state.d[-1]))", "expect(state.initial[-1])", RIVALS),
+    Mutant("EP nudges both halves alike", "rivals.py", "jnp.asarray(output.beta), -jnp.asarray(output.beta)", "jnp.asarray(output.beta), jnp.asarray(output.beta)", RIVALS),
+    Mutant("PC-ALM teaches after its last addition", "rivals.py", "return Dual(state, multipliers, effective(state, dual.multipliers))",
+           "return Dual(state, multipliers, effective(state, multipliers))", RIVALS),
+    Mutant("PC-ALM adds without alpha", "rivals.py", "add(m, scale(alpha, r))", "add(m, r)", RIVALS),
+    Mutant("rescaled by inputs alone", "rivals.py", "(outputs ** 0.5 + (p.size // outputs) ** 0.5)", "((p.size // outputs) ** 0.5)", RIVALS),
+    Mutant("small gradients vanish", "rivals.py", "vector / jnp.where(largest > 0, largest, jnp.nan)", "vector", RIVALS),
+    Mutant("one nudging for the whole batch", "learning.py", "lambda e: e / per_sample(beta, e)", "lambda e: e / beta[0]", RIVALS),
     Mutant("sweep stops at the output", "inference.py", "return state._replace(d=deltas, eps=deltas)", "return state", PLAIN),
     Mutant("the change of the expectation ignored", "inference.py", "follow(expect, mu, expect(mu), dmu)", "dmu", "test_inference.py solver_whether and graph"),
     Mutant("repeated from the first row again", "inference.py", "lambda a: a[t:], rows)", "lambda a: a[:len(a) - t], rows)", "test_inference.py solver_whether and mlp"),
@@ -138,6 +152,12 @@ MUTANTS = [
     Mutant("checkpoint stays after the result", "runs/results.py", "            return checkpoints.remove()\n", "            return None\n",
            "test_checkpoints.py goes"),
     Mutant("checksum of a result not verified", "runs/store.py", "run.checksum not in (None, checksum(content))", "False", "test_faults.py damaged_bytes"),
+    Mutant("words repeated in every row", "runs/results.py", "compact(pd.DataFrame(about, columns=[*SETTINGS, *ABOUT]))",
+           "pd.DataFrame(about, columns=[*SETTINGS, *ABOUT])", "test_tables.py few_bytes"),
+    Mutant("the whole folder listed for a run", "runs/store.py", "if path.exists():                                    # before", "if False:     # before",
+           "test_store.py look_at_the_others"),
+    Mutant("other steps of Figure 6 left to the notebook", "paper/items.py", "distinct(found + at_steps(found,", "distinct(found + 0 * at_steps(found,",
+           "test_items.py other_steps"),
     Mutant("contradictions merged", "runs/store.py", "first is not None and not same_result(first[1], run)", "False", "test_store.py two_results"),
     Mutant("second seeds before first ones", "runs/queue.py", "place(e.seed, seeds), place(e.dataset, datasets)",
            "place(e.dataset, datasets), place(e.seed, seeds)", "test_queue.py order"),
@@ -196,6 +216,8 @@ MUTANTS = [
     Mutant("convolution's derivative without the image", "kernels.py", "to_x(dx, kernel, padding) + to_kernel(x, dkernel, padding)",
            "0 * to_x(dx, kernel, padding) + to_kernel(x, dkernel, padding)", "test_kernels.py"),
     Mutant("windows turned", "kernels.py", "for i in range(3) for j in range(3)]", "for j in range(3) for i in range(3)]", "test_kernels.py"),
+    Mutant("compiled for this machine whatever the target", "kernels.py", "(TARGET.value or jax.default_backend())", "jax.default_backend()",
+           "test_kernels.py target_decides"),
     Mutant("a tie goes to the last pixel", "kernels.py", "jnp.where(a >= jnp.maximum(b, cd), 0", "jnp.where(a > jnp.maximum(b, cd), 0", "test_kernels.py"),
     Mutant("pool of three pixels", "kernels.py", "jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))", "jnp.maximum(jnp.maximum(a, b), c)", "test_kernels.py"),
     # training

@@ -197,9 +197,9 @@ def test_asked_to_stop_each_worker_ends_its_epoch_and_keeps_it(nodes, tmp_path):
 
 @pytest.mark.slow
 def test_workers_share_a_search(nodes, tmp_path):
-    plan = pc.Search(replace(EXPS[0], epochs=1), trials=4, startup=2)
+    plan = pc.runs.Search(replace(EXPS[0], epochs=1), trials=4, startup=2)
     trials = c.search_on(c.Cluster(address=nodes.address), plan, c.Order(tmp_path))
-    assert list(trials.state).count("COMPLETE") == 4 and pc.load_best(tmp_path / f"{plan.name}.json").model == "mlp-16"
+    assert list(trials.state).count("COMPLETE") == 4 and pc.runs.load_best(tmp_path / f"{plan.name}.json").model == "mlp-16"
     assert len(c.search_on(c.Cluster(address=nodes.address), plan, c.Order(tmp_path), workers=1)) == len(trials), "a finished search is over"
 
 

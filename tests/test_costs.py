@@ -16,8 +16,9 @@ from pc_precision.experiment import Experiment, Recipe, resolve
 from pc_precision.layers import Module
 from pc_precision.learning import learn
 from pc_precision.paper.costs import (
-    cost_table, costs, counted_table, every_table, flops, hours_of, images_of, layer_flops, measured_tables, operations, parameter_count,
-    shown, sizes, timing_table)
+    by_device, compiled_programs, cost_table, costs, counted_table, every_table, flops, hours_of, images_of, largest_batches, layer_flops,
+    measured_tables, operations, parameter_count, shown, sizes, step_costs,
+    timing_table)
 from pc_precision.paper.items import items
 from pc_precision.runs.queue import cost, epoch_seconds
 from pc_precision.training import Hyper, Plan, make_algorithm, report
@@ -66,7 +67,7 @@ def test_a_convolution_counts_every_output_pixel():
 
 
 def test_parameter_count_with_batch_norm():
-    assert parameter_count(pc.Network((pc.Block(6, batch_norm="batch"), pc.Readout(3))), (4, 4, 2)) == (
+    assert parameter_count(pc.Network((pc.Block(6, batch_norm="batch"), pc.layers.Readout(3))), (4, 4, 2)) == (
         9 * 2 * 6 + 6 + 2 * 6 + 4 * 4 * 6 * 3 + 3)
 
 
@@ -145,4 +146,37 @@ def test_costs_cover_every_table_of_the_paper_once():
     tables = every_table("paper")
     table = cost_table({"table1": tables["table1"]}, lambda some: len(some))
     assert table.loc[("table1", "all"), "runs"] == 540 == table.loc[("table1", "all")].drop(["runs", "all"]).sum()
-    assert set(tables) == {"fig2", "fig4", "fig5", "fig6", "fig7", "resnet18", "table1", "table2", "table6", "verdicts", "mupc"}
+    assert set(tables) == {"fig2", "fig4", "fig5", "fig6", "fig7", "resnet18", "table1", "table2", "table6", "verdicts", "mupc", "rivals"}
+
+
+def test_steps_take_turns_and_backpropagation_is_their_measure():
+    few = [Experiment(algorithm=a, model="mlp-16-16", batch_size=32) for a in ("PC", "BP", "EP")]
+    found = step_costs(few, rounds=3).set_index("algorithm")
+    assert list(found.index) == ["PC", "BP", "EP"] and (found[["ms", "mb"]] > 0).all(axis=None)
+    assert found.loc["BP", "ms over BP's"] == found.loc["BP", "mb over BP's"] == 1
+    assert found.loc["EP", "mb over BP's"] > 1                # each sample twice
+    assert found.loc["PC", "ms over BP's"] == pytest.approx(found.loc["PC", "ms"] / found.loc["BP", "ms"])
+
+
+# Programs compiled for devices that are not here
+
+def compiled_table(*rows) -> pd.DataFrame:
+    known = dict(dataset="d", model="m", batch_norm="none", program="train", batch=128, device="GPU", bound_seconds=1.0)
+    return pd.DataFrame([known | row for row in rows])
+
+
+def test_batches_that_fit_are_on_the_line_through_two_programs():
+    memory = lambda images: 100 + 2.0 * images
+    programs = compiled_table(*(dict(algorithm=a, devices=n, memory_mb=k * memory(128 / n)) for a, k in (("BP", 1), ("PC", 2)) for n in (1, 8)),
+                     dict(algorithm="iPC", devices=1, memory_mb=1.0))
+    found = largest_batches(programs, [16, 0.01])
+    assert list(found["batch in 16 GB"]) == [7950, 3950] and list(found["batch in 0.01 GB"]) == [0, 0]
+    assert list(by_device(programs, "memory_mb")["GPU"]) == [356, 712, 1]
+    assert list(by_device(programs, "memory_mb", devices=8)["GPU"]) == [132, 264]
+
+
+def test_without_the_file_there_is_a_sentence_and_no_row(tmp_path, capsys):
+    programs = compiled_programs(tmp_path / "programs.csv")
+    assert capsys.readouterr().out == (
+        f"{tmp_path}/programs.csv is not here: `make devices` compiles the paper's programs for an H100 and a TPU v5e and writes it.\n")
+    assert len(programs) == len(by_device(programs, "memory_mb")) == len(largest_batches(programs)) == 0

@@ -164,7 +164,7 @@ def test_the_arrow_test_sees_an_arrow_that_points_up(monkeypatch):
 
 def test_the_front_page_of_the_package_is_short():
     import pc_precision as pc
-    assert 35 <= len(set(pc.__all__) - {"paper", "runs"}) <= 52 and pc.__all__ == sorted(pc.__all__)
+    assert 30 <= len(set(pc.__all__) - {"paper", "runs"}) <= 40 and pc.__all__ == sorted(pc.__all__)
     for package in (pc, pc.paper, pc.runs):
         assert len(set(package.__all__)) == len(package.__all__) and all(hasattr(package, name) for name in package.__all__)
     assert not set(pc.__all__) & (set(pc.paper.__all__) | set(pc.runs.__all__)), "a name has one place"
@@ -217,7 +217,7 @@ def test_one_version_everywhere():
 
 
 def test_pins_satisfy_every_requirement():
-    wanted = requirements("requirements", "dev_requirements", "docs_requirements", "cuda_requirements")
+    wanted = requirements("requirements", "dev_requirements", "docs_requirements", "cuda_requirements", "devices_requirements")
     wrong = [str(req) for req in wanted if pins().get(canonicalize_name(req.name), "none") not in req.specifier]
     assert wrong == [], "make pins"
 

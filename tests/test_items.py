@@ -71,7 +71,7 @@ def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
     collected = {node.targets[0].id: node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
     for bundle in passed & {"chosen", "settings"}:
         passed |= {node.id for node in ast.walk(collected[bundle]) if isinstance(node, ast.Name)}
-    elsewhere = {"data_dir", "results_dir", "out_dir", "x_steps", "looked_at", "first_epoch", "peak_tflops", "storage"} | ({"seeds"} if name == "table5" else set())
+    elsewhere = {"data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops", "storage"} | ({"seeds"} if name == "table5" else set())
     assert set(parameters_of(name)) - elsewhere <= passed
 
 
@@ -80,10 +80,34 @@ def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
 @pytest.mark.parametrize("name, runs", [
     ("table1", 2 * 5 * 3 * (7 + 2) * 2),                      # data sets, seeds, networks, algorithms and two second readings, Freezing
     ("fig4", 2 * 5 * 3 * (13 + 4)), ("fig2", 4), ("fig5", 2 * 4), ("fig6", 3 * 3), ("table2", 5 * 7 * 2),
-    ("mupc", 5 * 5 * 3), ("resnet18", 5 * 2 * 3 * 2), ("table6", 5 * 4 * 3), ("verdicts", 2 * 5 * 3 * (13 + 4 + 6)),
+    ("mupc", 5 * 5 * 3), ("resnet18", 5 * 2 * 3 * 2), ("rivals", 2 * 2 * 11), ("table6", 5 * 4 * 3), ("verdicts", 2 * 5 * 3 * (13 + 4 + 6)),
     ("fig7", 2 * 5 * 3 * ((1 + 2) + 6 * (1 + 2 * 2)))])       # BP has nothing to freeze
 def test_the_paper_asks_for_so_many_runs(name, runs):
     assert len({exp.key for exp in items(name, "paper")}) == len(items(name, "paper")) == runs
+
+
+def test_figure_6_asks_for_its_other_steps_too():
+    """Three networks by three algorithms; of VGG7 F and D+F at three steps, of which 0.1 is F's own."""
+    found = items("fig6", "smoke")
+    stepped = [(exp.model, exp.algorithm, exp.x_step) for exp in found[9:]]
+    assert stepped == [("vgg7", "F", 0.3), ("vgg7", "F", 0.6), ("vgg7", "D+F", 0.1), ("vgg7", "D+F", 0.3), ("vgg7", "D+F", 0.6)]
+    assert found[:9] == items("fig6", "smoke", x_steps=[]) and {exp.x_step for exp in found[:9]} == {None}
+    asked = items("fig6", "laptop", models="vgg5,vgg10", x_steps="0.2")
+    assert [(exp.model, exp.algorithm) for exp in asked if exp.x_step == 0.2] == [("vgg5", "F"), ("vgg5", "D+F")]
+
+
+def test_the_rivals_start_alike_and_only_those_that_step_more_often_have_another_rate():
+    found = items("rivals", "smoke")
+    plain = [exp for exp in found if exp.model.startswith("mlp")]
+    assert {exp.algorithm for exp in plain} == {"BP", "PC", "D+F", "S+F", "ePC", "Meta-PC", "EP", "PC-ALM", "iPC", "iPC+S"}
+    rates = {exp.algorithm: exp.learning_rate for exp in plain}
+    assert {a for a, rate in rates.items() if rate != 2e-3} == {"iPC", "iPC+S"} and rates["iPC"] == pytest.approx(2e-4)
+    assert {(exp.model, exp.algorithm) for exp in found} - {(exp.model, exp.algorithm) for exp in plain} == {
+        (model, a) for model in ("mupc-64x4", "mupc-64x9") for a in ("BP", "PC", "PC-ALM")}
+    assert {exp.layers for exp in found} == {5, 10} and {exp.seed for exp in found} == {0, 1, 2}
+    spiking = next(exp for exp in plain if exp.algorithm == "iPC+S")
+    assert (spiking.reading, spiking.x_step, spiking.base) == ("energy", 0.8, 1000.0)
+    assert {exp.key for exp in plain if exp.algorithm in ("BP", "PC")} <= {exp.key for exp in items("table1", "smoke")}      # trained once
 
 
 def test_the_thirteen_algorithms_of_the_paper():

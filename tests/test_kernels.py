@@ -236,6 +236,16 @@ def test_choices_are_for_cpus_only(backend, primitive, monkeypatch):
     assert ("conv_general_dilated" in conv) is ("reduce_window" in pool) is (primitive is None)
 
 
+def test_a_target_decides_in_place_of_the_platform_and_is_part_of_the_key_of_a_trace():
+    traced = lambda: str(jax.make_jaxpr(lambda x, kernel: max_pool2(conv3x3(x, kernel, 1)))(*arrays((2, 2, 2, 3, 4, 1))[:2]))
+    here = traced()
+    with kernels.TARGET("tpu"):
+        there = traced()
+    with kernels.TARGET("cpu"):
+        assert "custom_jvp" in traced()
+    assert "reduce_window" in there and "custom_jvp" not in there and traced() == here
+
+
 def compiled(shape, pick):
     "Cost of the gradients that `pick` keeps."
     x, kernel, g = (jax.ShapeDtypeStruct(a.shape, jnp.float32) for a in jax.eval_shape(lambda: arrays(shape)))

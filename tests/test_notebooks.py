@@ -27,6 +27,8 @@ SMALLEST = {
     "table5": dict(profile="smoke", models=["mlp-8"], algorithms=["S+F"], trials=2, epochs=1, seeds=[0]),
     "mupc": dict(profile="smoke", models=["mupc-8x3"], algorithms=["PC"], seeds=[0], epochs=1, looked_at="mupc-8x3"),
     "numerics": dict(profile="smoke", depths=[3], epochs=1),
+    "alignment": dict(profile="smoke", networks=["VGG5"], epochs=0),
+    "rivals": dict(profile="smoke", models=["mlp-8-8"], algorithms=["BP", "EP"], seeds=[0], epochs=1),
 }
 LIBRARY = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if NUMBERED.match(path.name))
 PAPER = sorted(path.stem for path in (ROOT / "nbs").glob("*.ipynb") if not NUMBERED.match(path.name))

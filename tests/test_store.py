@@ -233,3 +233,8 @@ def test_no_links_on_this_file_system(tmp_path, monkeypatch):
     write_whole(tmp_path / "a.json", "first", replace=False)
     write_whole(tmp_path / "a.json", "second", replace=False)
     assert (tmp_path / "a.json").read_text() == "first" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_run_under_its_own_name_is_found_without_a_look_at_the_others(full, monkeypatch):
+    monkeypatch.setattr(Path, "glob", lambda *a: pytest.fail("ten thousand files were listed for one"))
+    assert Store(full).get(GRID[0])["key"] == GRID[0].key

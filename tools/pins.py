@@ -14,11 +14,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = """\
-# One version of everything that `pip install .[dev,docs,cuda]` brings, for Python 3.11 and newer.  Written by `make pins`.
+# One version of everything that `pip install .[dev,docs,cuda,devices]` brings, for Python 3.11 and newer.  Written by `make pins`.
 # jax, flax, numpy, scipy and contourpy are the newest that still run on Python 3.11; the library works with newer ones.
 # nbdev 2.4.14 is the last that reads settings.ini; execnb below 0.2, fastcore and ghapi below 2 are the last it can import.
 # setuptools and wheel build the package itself (and promise, which comes as source only).
-# jax-cuda13-* and nvidia-* are installed with the extra `cuda` alone.
+# jax-cuda13-* come with the extras `cuda` and `devices` alone, nvidia-* with `cuda`, libtpu with `devices`.
 """
 
 

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['SPIKING', 'ROWS', 'SEARCHED', 'ENOUGH', 'OF_A_RUN', 'RATES', 'KNOWN', 'MATTERS', 'PROFILES', 'DEFAULT', 'NORMS',
-           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'TIMING', 'MUPC_NETS', 'FOR_MUPC', 'MUPC_EPOCHS', 'ITEMS',
-           'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row', 'collect_searches', 'write_searches',
+           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'TIMING', 'MUPC_NETS', 'FOR_MUPC', 'MUPC_EPOCHS', 'RIVALS',
+           'ITEMS', 'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row', 'collect_searches', 'write_searches',
            'found_searches', 'searched_settings', 'same', 'tuned_settings', 'untuned', 'check_parameters',
            'check_folder', 'whole', 'listed', 'as_list', 'in_both_readings', 'row_settings', 'grid', 'figure_2',
-           'figure_5', 'figure_6', 'table_1', 'figure_4', 'figure_7', 'table_2', 'resnet_18', 'verdict_runs', 'table_6',
-           'mupc_runs', 'items', 'store_of', 'narrowed', 'plan_search', 'plans', 'next_profile', 'larger_scale']
+           'figure_5', 'figure_6', 'at_steps', 'table_1', 'figure_4', 'figure_7', 'table_2', 'resnet_18',
+           'verdict_runs', 'table_6', 'mupc_runs', 'rival_runs', 'items', 'store_of', 'narrowed', 'plan_search',
+           'plans', 'next_profile', 'larger_scale']
 
 # %% ../../nbs/31_items.ipynb #9b29543a
 import difflib
@@ -228,7 +229,7 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
 def figure_2(profile: str, dataset: str | None = None, models: Any = "vgg10", algorithms: Any = None, batch_norm: str = "none",
              seed: int = 0, **given: Any) -> list[Experiment]:
     "Figures 2 and 5: the energies of four algorithms, at `paper` over all epochs."
-    found = figure_6(profile, dataset, models, algorithms or ["BP", "PC", "D+F", "S+F"], batch_norm, seed, **given)
+    found = figure_6(profile, dataset, models, algorithms or ["BP", "PC", "D+F", "S+F"], batch_norm, seed, (), **given)
     return [replace(exp, patience=None) if profile == "paper" else exp for exp in found]
 
 
@@ -238,11 +239,22 @@ def figure_5(profile: str, models: Any = None, **given: Any) -> list[Experiment]
 
 
 def figure_6(profile: str, dataset: str | None = None, models: Any = None, algorithms: Any = None, batch_norm: str = "none",
-             seed: int = 0, **given: Any) -> list[Experiment]:
-    "Figure 6: one seed of the forward update without and with the schedules."
+             seed: int = 0, x_steps: Any = None, **given: Any) -> list[Experiment]:
+    """Figure 6: one seed of the forward update without and with the schedules, and `at_steps` at these steps of the activities.
+
+    x_steps: None is three steps at `smoke` and none at the other profiles; empty is none.
+    """
     choose("batch_norm", batch_norm, ("none", "freeze"))
     datasets = dataset or PROFILES[profile]["datasets"][:1]
-    return grid(profile, datasets, models, algorithms or ["F", "D+F", "S+F"], batch_norm, seed, **given)
+    found = grid(profile, datasets, models, algorithms or ["F", "D+F", "S+F"], batch_norm, seed, **given)
+    return distinct(found + at_steps(found, [0.1, 0.3, 0.6] if x_steps is None and profile == "smoke" else x_steps))
+
+
+def at_steps(experiments: list[Experiment], x_steps: Any) -> list[Experiment]:
+    "F and D+F among the experiments of VGG7, else of the first network, once more, at each of these steps of the activities."
+    steps = as_list("x_steps", x_steps, [], kind=float) if x_steps else []
+    network = min((exp.model for exp in experiments), key=lambda model: model != "vgg7")
+    return [replace(exp, x_step=step) for exp in experiments if exp.model == network and exp.algorithm in ("F", "D+F") for step in steps]
 
 
 MLPS = ["mlp" + (layers - 1) * "-64" for layers in (5, 7, 10)]
@@ -347,13 +359,35 @@ def mupc_runs(profile: str, datasets: Any = None, models: Any = None, algorithms
         found += grid(profile, dataset, models, algorithms or ["BP", "PC", "S+F"], "none", seeds, epochs, rows, **settings)
     return found
 
+# %% ../../nbs/31_items.ipynb #c13a0002
+RIVALS = ["BP", "PC", "D+F", "S+F (activity)", "S+F (energy)", "ePC", "Meta-PC", "EP", "PC-ALM", "iPC", "iPC+S (energy)"]
+
+
+def rival_runs(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, seeds: Any = None,
+               **given: Any) -> list[Experiment]:
+    "The rivals at two depths: MLPs of 5 and 10 layers, and muPC networks beside them, at `smoke`; else VGG5 and VGG10, one seed."
+    small, rows = choose("profile", profile, PROFILES) == "smoke", as_list("algorithms", algorithms, RIVALS, ROWS)
+    settings = (FOR_MLPS if small else {}) | {name: value for name, value in given.items() if value is not None}
+    seeds = seeds if seeds is not None else [0, 1, 2] if small else [0]
+    plain, muPC = ([MLPS[0], MLPS[2]], ["mupc-64x4", "mupc-64x9"] if small else []) if models is None else (models, [])
+    at_every_step = dict(learning_rate=settings.get("learning_rate", PROFILES[profile]["settings"].get("learning_rate", 1e-3)) / 10)
+    told = PROFILES[profile]["rows"] | {"iPC+S (energy)": PRESETS["S+F (energy)"]}
+    of = lambda tempo: [row for row in rows if ALGORITHMS[row.partition(" (")[0]].tempo == tempo]
+    found = [exp for tempo, rate in (("batch", {}), ("step", at_every_step)) if of(tempo)
+             for exp in grid(profile, datasets, plain, of(tempo), "none", seeds, rows=told, **settings | rate)]
+    for model in muPC:
+        published = {name: value for name, value in mupc_settings(model).items() if name not in ("learning_rate", "output", "batch_size")}
+        found += grid(profile, datasets, model, [row for row in rows if row in ("BP", "PC", "PC-ALM")], "none", seeds,
+                      rows={"PC": published}, **settings | dict(learning_rate=1e-2, activation="relu", weight_decay=0.0))
+    return distinct(found)
+
 # %% ../../nbs/31_items.ipynb #b44efc5a
 ITEMS: dict[str, Callable[..., list[Experiment]]] = {
     "fig2": figure_2, "fig4": figure_4, "fig5": figure_5, "fig6": figure_6, "fig7": figure_7,
     "resnet18": resnet_18, "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
-    "mupc": mupc_runs}
-NOTHING = ("fig1", "table3", "table4", "table5", "numerics")      # they train nothing, or (table5) what a search found
-NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "x_steps", "looked_at", "first_epoch", "peak_tflops")
+    "mupc": mupc_runs, "rivals": rival_runs}
+NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")      # they train nothing, or (table5) what a search found
+NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops")
 
 
 def items(notebook: str, profile: str, **parameters: Any) -> list[Experiment]:

@@ -46,7 +46,7 @@ LOOKS |= {_twin(name): look._replace(hollow=True) for name, look in LOOKS.items(
 RIVALS = {
     "ePC": Line("black", ":", "*"), "Meta-PC": Line("green", "-", "d"), "EP": Line("vermilion", ":", "p"), "PC-ALM": Line("sky", "-", "<"),
     "iPC": Line("purple", "-.", "h"), "iPC+S": Line("orange", "--", "H"), "iPC+D": Line("green", "--", "8")}
-RIVALS |= {f"iPC+S ({reading})": RIVALS["iPC+S"] for reading in ("activity", "energy")}
+RIVALS |= {"iPC+S (activity)": RIVALS["iPC+S"], "iPC+S (energy)": Line("orange", ":", "H")}
 LOOKS |= RIVALS
 PAIRED += list(RIVALS)
 

@@ -251,9 +251,10 @@ class Store:
     def get(self, exp: Experiment) -> dict[str, Any] | None:
         "The run of an experiment, None if it is lacking. A name from an earlier spelling of the settings is found by its key."
         path = self.path(exp)
-        named = (p for p in sorted(self.folder.glob(f"*_{exp.key}.json")) if NAME.fullmatch(p.name))
-        found = path if path.exists() else next(named, None)
-        return None if found is None else read_run(found)
+        if path.exists():                                    # before the folder is searched, which takes long if it is large
+            return read_run(path)
+        named = [p for p in sorted(self.folder.glob(f"*_{exp.key}.json")) if NAME.fullmatch(p.name)]
+        return read_run(named[0]) if named else None
 
     def put(self, exp: Experiment, run: dict[str, Any]) -> None:
         "Write a run, unless one is there; raises OSError."

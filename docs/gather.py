@@ -181,7 +181,9 @@ def entry(package: str, name: str) -> str:
     """The directive that documents one public name of a package."""
     value, lines = getattr(importlib.import_module(package), name), [f".. currentmodule:: {package}", ""]
     if package != "pc_precision":                           # the source's way back names each by the package of its module's first name
-        lines += [".. raw:: html", "", f'   <span id="pc_precision.{name}"></span>', ""]
+        members = [one for one in vars(value) if not one.startswith("_")] if isinstance(value, type) else []
+        spans = "".join(f'<span id="pc_precision.{one}"></span>' for one in [name, *(f"{name}.{member}" for member in members)])
+        lines += [".. raw:: html", "", f"   {spans}", ""]
     if isinstance(value, type):
         fields = ", ".join(getattr(value, "_fields", ()))
         lines += [f".. autoclass:: {name}", "   :members:", "   :special-members: __call__"]

@@ -9,10 +9,12 @@ go, links between notebooks become links between pages, and "equation (4)" becom
 import ast
 import dataclasses
 import importlib
+import json
 import os
 import re
 import shutil
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import nbformat
@@ -21,14 +23,11 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 PAGES = DOCS / "_pages"
 MEASURED = sorted((ROOT / "benchmarks").glob("*.md"))
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(DOCS)]
 
+import scoreboard  # noqa: E402
 from readme import readable  # noqa: E402
 
-# the figures and tables of the paper, in its order
-PAPER = {"fig1": "Figure 1", "fig2": "Figure 2", "fig4": "Figure 4", "fig5": "Figure 5", "fig6": "Figure 6",
-         "fig7": "Figure 7", "table1": "Table 1", "table2": "Table 2", "table3": "Table 3", "table4": "Table 4",
-         "table5": "Table 5", "table6": "Table 6"}
 EXPORTED = re.compile(r"^#\|\s*export", re.MULTILINE)
 EQUATION = re.compile(r"\b([Ee]quation) \((\d)\)")
 LINK = re.compile(r"(?<=\]\()(?!https?:|#|attachment:|mailto:)([^)#\s]+)(#[^)\s]*)?(?=\))")
@@ -38,17 +37,11 @@ CHAPTERS = """\
 
 The package is written as these notebooks, in this order; each imports only from those before it. A cell with a coloured
 edge is exported: it *is* the module. The others explain it, show it and check it. Outputs are those of the committed
-run.
+run. In Colab, first run `%pip install git+{git_url}` in a cell of its own.
 
-"""
-FIGURES = """\
-# The paper
-
-A figure or table of [the paper](https://arxiv.org/abs/2506.23800) is one notebook and one command. Each page opens
-with its contract (command, profiles, hardware, time, what to expect) and ends beside the published numbers, where there
-are any. Parameters are in the cell with the coloured edge. How we read the paper where it can be read in two ways:
-{doc}`/differences`.
-
+| chapter | what is in it |
+| --- | --- |
+{rooms}
 """
 TERAFLOPS = 10.0
 COSTS = """\
@@ -84,6 +77,8 @@ def relinked(text: str, source: Path, page: str, pages: dict[Path, str]) -> str:
     """Markdown of `source` as it must read on `page`: links to notebooks lead to pages, to other files to copies."""
     def target(match: re.Match) -> str:
         path = (source.parent / match[1]).resolve()
+        if path.is_dir():
+            return "library/index.md" if path.name == "nbs" else f"{settings()['git_url']}/tree/{settings()['branch']}/{path.name}"
         if path.is_file() and path not in pages:
             pages[path] = "changelog.md" if path.name == "CHANGELOG.md" else f"files/{path.name}"
             (PAGES / pages[path]).parent.mkdir(exist_ok=True)
@@ -91,6 +86,13 @@ def relinked(text: str, source: Path, page: str, pages: dict[Path, str]) -> str:
         there = os.path.relpath(pages[path], Path(page).parent) if path in pages else match[1]
         return there + (match[2] or "")
     return EQUATION.sub(r"[\1 (\2)](#eq-\2)", LINK.sub(target, text))
+
+
+def settings() -> dict[str, str]:
+    """What settings.ini says of the project."""
+    config = ConfigParser(delimiters=["="])
+    config.read(ROOT / "settings.ini", encoding="utf-8")
+    return dict(config["DEFAULT"])
 
 
 def as_page(source: Path, page: str, pages: dict[Path, str]):
@@ -127,29 +129,39 @@ def write(page: str, text: str) -> None:
 
 
 def write_notebooks(pages: dict[Path, str]) -> None:
+    (PAGES / "extra" / "notebooks").mkdir(parents=True)
     for source, page in [(source, page) for source, page in pages.items() if source.suffix == ".ipynb"]:
         (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
         notebook = as_page(source, page, pages)
-        if page == "index.ipynb":
+        if page == "index.ipynb":                           # README leads to the verdicts, the site to the scoreboard
+            notebook.cells[2].source = notebook.cells[2].source.replace("[Paper](paper/verdicts.ipynb)", "[Paper](paper/index.md)")
             notebook.cells.append(nbformat.v4.new_markdown_cell((DOCS / "contents.txt").read_text()))
         nbformat.write(notebook, PAGES / page)
-    library = [chapter(path) for path, page in pages.items() if page.startswith("library/")]
-    write("library/index.md", CHAPTERS + contents(library))
-    write("paper/index.md", FIGURES + paper_index([path for path, page in pages.items() if page.startswith("paper/")]))
+        shutil.copy(source, PAGES / "extra" / "notebooks" / source.name)       # to download
+    library = [path for path, page in pages.items() if page.startswith("library/")]
+    rooms = "".join(f"| [{path.stem[:2]} {title(path)}]({path.name}) | {about(module_of(path))} |\n" for path in library)
+    write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"], rooms=rooms)
+          + contents([chapter(path) for path in library]).replace(":maxdepth: 1", ":hidden:"))
+    write("paper/index.md", paper_index([path for path, page in pages.items() if page.startswith("paper/")]))
 
 
 def paper_index(there: list[Path]) -> str:
-    """The figures and tables in the paper's order, others after them, and what is missing, if anything is."""
-    kind = {path: next((key for key in PAPER if re.match(rf"{key}(?!\d)", path.stem)), None) for path in there}
-    order = sorted(there, key=lambda path: (list(PAPER).index(kind[path]) if kind[path] else len(PAPER), path.stem))
-    missing = [name for key, name in PAPER.items() if key not in kind.values()]
-    absent = f"\nNot here yet: {', '.join(missing)}.\n" if missing else ""
-    return contents([path.stem for path in order]) + absent
+    """The scoreboard of the paper's figures and tables, then what else is here, each with its first sentence."""
+    order = [*scoreboard.PAPER, *sorted(path.stem for path in there if path.stem not in scoreboard.PAPER)]
+    found = {path.stem: path for path in sorted(there, key=lambda path: order.index(path.stem))}
+    board = scoreboard.page(found, ROOT / "results", PAGES / "paper" / "thumbnails")
+    others = "".join(f"- [{title(path)}]({path.name})\n" for stem, path in found.items() if stem not in scoreboard.PAPER)
+    return f"{board}\n## Beside the paper\n\n{others}\n{contents(list(found)).replace(':maxdepth: 1', ':hidden:')}"
 
 
 def module_of(path: Path) -> str:
     """The module that a numbered notebook is exported to: `runs.results` of 22_results."""
     return re.search(r"#\| default_exp ([\w.]+)", path.read_text(encoding="utf-8"))[1]
+
+
+def about(module: str) -> str:
+    """What a module says it is."""
+    return (importlib.import_module(f"pc_precision.{module}").__doc__ or "").strip()
 
 
 def public_names() -> dict[str, list[tuple[str, str]]]:
@@ -169,7 +181,9 @@ def entry(package: str, name: str) -> str:
     """The directive that documents one public name of a package."""
     value, lines = getattr(importlib.import_module(package), name), [f".. currentmodule:: {package}", ""]
     if package != "pc_precision":                           # the source's way back names each by the package of its module's first name
-        lines += [".. raw:: html", "", f'   <span id="pc_precision.{name}"></span>', ""]
+        members = [one for one in vars(value) if not one.startswith("_")] if isinstance(value, type) else []
+        spans = "".join(f'<span id="pc_precision.{one}"></span>' for one in [name, *(f"{name}.{member}" for member in members)])
+        lines += [".. raw:: html", "", f"   {spans}", ""]
     if isinstance(value, type):
         fields = ", ".join(getattr(value, "_fields", ()))
         lines += [f".. autoclass:: {name}", "   :members:", "   :special-members: __call__"]
@@ -197,8 +211,7 @@ def write_reference() -> None:
     """A page a module, each public name on it; the summary of them all on the first page."""
     summary, chapters = [], {module_of(path): path for path, page in sources().items() if page.startswith("library/")}
     for module, names in public_names().items():
-        about = (importlib.import_module(f"pc_precision.{module}").__doc__ or "").strip()
-        head = f"# {module}\n\n{about}\n\nChapter: [{title(chapters[module])}](../library/{chapters[module].name})\n\n"
+        head = f"# {module}\n\n{about(module)}\n\nChapter: [{title(chapters[module])}](../library/{chapters[module].name})\n\n"
         body = "\n\n".join(entry(package, name) for package, name in names)
         write(f"reference/{module}.md", f"{head}```{{eval-rst}}\n{body}\n```\n")
         summary.append(f"[{module}]({module}.md)\n: " + " ".join(f"{{py:obj}}`~{package}.{name}`" for package, name in names))
@@ -241,7 +254,18 @@ def write_pages(pages: dict[Path, str]) -> None:
         text = path.read_text(encoding="utf-8")
         text = text if path.name == "equations.md" else relinked(text, path, path.name, pages)
         text = text.replace("{costs}", costs()) if path.name == "cluster.md" else text
+        if path.name == "cite.md":
+            text = text.replace("{{version}}", f"{{{settings()['version']}}}").replace("{{url}}", f"{{{settings()['git_url']}}}")
         write(path.name, text + (f"\n{measured(pages)}\n" if path.name == "speed.md" else ""))
+
+
+def write_sources(pages: dict[Path, str]) -> None:
+    """What each page is made from, a path in the repository by the page's name: conf.py links to it."""
+    found = {page: path for path, page in pages.items() if path not in MEASURED}
+    found |= {f"{folder}/index": Path(__file__) for folder in ("library", "paper")} | {"reference/index": DOCS / "reference.txt"}
+    found |= {f"reference/{module_of(path)}": path for path, page in pages.items() if page.startswith("library/")}
+    made = {page.removesuffix(".md").removesuffix(".ipynb"): path.relative_to(ROOT).as_posix() for page, path in found.items()}
+    (PAGES / "sources.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
 
 
 def main() -> None:
@@ -251,6 +275,7 @@ def main() -> None:
     write_notebooks(pages)
     write_pages(pages)
     write_reference()
+    write_sources(pages)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 `make docs` builds it into _docs/. Without it these tests are skipped, and without chromium those that need a browser.
 """
+import dataclasses
 import functools
 import html
 import http.server
@@ -10,6 +11,8 @@ import re
 import shutil
 import subprocess
 import threading
+import xml.etree.ElementTree
+from configparser import ConfigParser
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,9 +23,15 @@ import pc_precision
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_docs"
+SETTINGS = ConfigParser(delimiters=["="])
+SETTINGS.read(ROOT / "settings.ini", encoding="utf-8")
+TOLD = SETTINGS["DEFAULT"]
+BASE = f"{TOLD['doc_baseurl']}/"                              # where the page for addresses without a page looks for the site
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
-WRITTEN = [page for page in PAGES if not page.startswith(("_modules/", "genindex", "search", "py-modindex"))]
+WRITTEN = [page for page in PAGES if not page.startswith(("_modules/", "genindex", "search", "py-modindex", "404"))]
+
+SEEN = [*WRITTEN, "404.html"]
 
 pytestmark = [pytest.mark.site, pytest.mark.skipif(not PAGES, reason="no site in _docs/: run `make docs` first")]
 browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: the pages are not looked at in a browser")
@@ -60,7 +69,9 @@ def broken(page: str, link: str) -> str | None:
     parts = urlsplit(link)
     if parts.scheme in ("http", "https", "mailto", "data"):
         return None
-    target = ((SITE / page).parent / unquote(parts.path)).resolve() if parts.path else SITE / page
+    path = unquote(parts.path)
+    start = SITE if path.startswith(BASE) else (SITE / page).parent
+    target = (start / path.removeprefix(BASE)).resolve() if path else SITE / page
     if target.is_dir():
         target = target / "index.html"
     if not target.is_file():
@@ -121,6 +132,82 @@ def test_pages_show_no_directives_and_no_raw_markup():
     assert [(page, hit) for page in WRITTEN for hit in raw.findall("".join(read(page).text))] == []
 
 
+def test_the_papers_index_has_a_line_for_every_item_with_its_picture():
+    text = (SITE / "paper" / "index.html").read_text(encoding="utf-8")
+    board = Page(re.search(r'<div class="scoreboard.*?</table>', text, re.DOTALL)[0])
+    items = {path.stem for path in (ROOT / "nbs").glob("*.ipynb") if re.match(r"(fig|table)\d|resnet", path.stem)}
+    assert {Path(link).stem for link in board.links} == items and len(board.loads) == len(items)
+    told = " ".join(board.text)
+    assert told.count("Not reproduced") >= 1 and "At a smaller scale" in told
+
+
+def test_the_page_on_citing_names_this_version_and_this_repository():
+    text = "".join(read("cite.html").text)
+    assert f"version = {{{TOLD['version']}}}" in text and f"url     = {{{TOLD['git_url']}}}" in text and "cff-version" in text
+
+
+def test_types_of_other_libraries_lead_to_their_documentation():
+    links = {link for page in WRITTEN for link in read(page).links if page.startswith("reference/")}
+    for name in ("jax.Array", "optax.GradientTransformation", "pandas.DataFrame", "pathlib.Path"):
+        assert any(link.startswith("https://") and link.endswith(f"#{name}") for link in links), name
+
+
+def test_the_reference_tells_every_field_of_an_experiment_with_its_default():
+    text = " ".join("".join(read("reference/experiment.html").text).split())
+    for field in dataclasses.fields(pc_precision.Experiment):
+        assert re.search(rf"\b{field.name} [^=]*? {re.escape(repr(field.default))} \S", text), field.name
+
+
+def test_the_front_page_shows_a_picture_before_code_and_four_ways_on():
+    text = (SITE / "index.html").read_text(encoding="utf-8")
+    article = text.partition('<article')[2].partition("<h2")[0]
+    assert re.search(r'<img alt="[^"]{40,}"', article) and "import " not in article
+    ways = [link for link in Page(article).links if not link.startswith("#")][-4:]
+    assert ways[:3] == ["start.html", "paper/index.html", "library/index.html"] and ways[3] == f"{TOLD['git_url']}/tree/main/pc_precision"
+
+
+def head(page: str) -> str:
+    return (SITE / page).read_text(encoding="utf-8").partition("</head>")[0]
+
+
+def test_every_page_says_what_it_is_to_search_engines_and_to_whoever_shares_it():
+    for page in WRITTEN:
+        found = dict(re.findall(r'<meta (?:property|name)="([\w:]+)" content="([^"]*)"', head(page)))
+        assert len(found["description"]) > 20 and found["og:title"] and found["og:url"].endswith(page), page
+        assert (SITE / urlsplit(found["og:image"]).path.removeprefix(BASE)).is_file()
+        assert "Download this notebook" not in found["description"], page
+        assert re.search(r'<link rel="(shortcut )?icon" href="[^"]+logo\.svg', head(page)), page
+
+
+def test_the_site_map_lists_every_written_page():
+    root = xml.etree.ElementTree.parse(SITE / "sitemap.xml").getroot()
+    listed = [urlsplit(place.text).path.removeprefix(BASE) for place in root.findall(".//{*}loc")]
+    assert sorted(listed) == WRITTEN
+
+
+def test_a_missing_page_finds_its_way_home_from_any_depth():
+    page = read("404.html")
+    local = [link for link in page.links + page.loads if not re.match(r"#|https?:|data:", link)]
+    assert "Page not found" in "".join(page.text) and len(local) > 20
+    assert [link for link in local if not link.startswith(BASE)] == []
+
+
+def test_every_page_leads_to_its_source_and_says_what_it_was_built_from():
+    for page in WRITTEN:
+        [source] = {urlsplit(link).path.split("/blob/main/")[1] for link in read(page).links
+                    if link.startswith(TOLD["git_url"]) and "/blob/main/" in link}
+        assert (ROOT / source).is_file(), page
+        assert f"{TOLD['git_url']}/edit/main/{source}" in read(page).links
+        assert re.search(rf"Version {TOLD['version']}, commit\s+(unknown|[0-9a-f]{{7}})\.", "".join(read(page).text)), page
+
+
+def test_every_notebook_can_be_taken_away():
+    for path in [path for path in (ROOT / "nbs").glob("*.ipynb") if not path.is_symlink()]:
+        page = f"{'library' if path.name[0].isdigit() else 'paper'}/{path.stem}.html"
+        assert f"../notebooks/{path.name}" in read(page).links and (SITE / "notebooks" / path.name).read_bytes() == path.read_bytes()
+        assert any(link.startswith("https://colab.") and link.endswith(f"/nbs/{path.name}") for link in read(page).links)
+
+
 def test_every_public_name_has_an_entry():
     anchors = set().union(*(read(page).anchors for page in PAGES if page.startswith("reference/")))
     packages = (pc_precision, pc_precision.paper, pc_precision.runs)
@@ -171,6 +258,8 @@ async function look(page, width) {
   out.push({page, width, wide: doc.documentElement.scrollWidth, faint: faint.slice(0, 5),
             formulas: doc.querySelectorAll("mjx-container").length, raw: doc.querySelectorAll(".math").length,
             wrong: doc.querySelectorAll("mjx-merror").length,
+            code: doc.querySelectorAll("article div:not(.output) > div.highlight > pre").length,
+            copy: doc.querySelectorAll("article button.copybtn").length,
             images: [...doc.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)});
   frame.remove();
 }
@@ -190,8 +279,9 @@ class Server(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self):
         if self.path != "/look.html":
+            self.path = "/" + self.path.removeprefix(BASE).removeprefix("/")
             return super().do_GET()
-        body = (LOOK % json.dumps(WRITTEN)).encode()
+        body = (LOOK % json.dumps(SEEN)).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.end_headers()
@@ -220,13 +310,19 @@ def seen(tmp_path_factory) -> list[dict]:
 @browser
 def test_browser_loads_every_page(seen):
     assert [one for one in seen if "failed" in one] == []
-    assert {(one["page"], one["width"]) for one in seen} == {(page, width) for page in WRITTEN for width in (1280, 390)}
+    assert {(one["page"], one["width"]) for one in seen} == {(page, width) for page in SEEN for width in (1280, 390)}
 
 
 @browser
 def test_formulas_are_drawn(seen):
     assert [one["page"] for one in seen if one["wrong"] or one["formulas"] < one["raw"]] == []
     assert sum(one["formulas"] for one in seen) > 200
+
+
+@browser
+def test_every_piece_of_code_can_be_copied(seen):
+    assert [(one["page"], one["code"], one["copy"]) for one in seen if one["code"] != one["copy"]] == []
+    assert sum(one["copy"] for one in seen) > 200
 
 
 @browser

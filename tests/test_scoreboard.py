@@ -1,0 +1,63 @@
+"""The paper's scoreboard says what the store holds and what `judge` says of it, and no more."""
+import sys
+from pathlib import Path
+
+import pytest
+
+import pc_precision as pc
+from pc_precision.paper.verdicts import CLAIMS, Difference, Verdict
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "docs"))
+import scoreboard  # noqa: E402
+
+
+def verdict(claim: str, word: str, untuned: bool = False) -> Verdict:
+    return Verdict(claim, word, "", 0, (Difference("d", 0.0, 0.0, 0, untuned=untuned),))
+
+
+def test_verdicts_are_counted_in_words():
+    assert scoreboard.tally(["holds"]) == "1 holds"
+    assert scoreboard.tally(["undecided at this scale", "fails", "holds", "fails"]) == "1 holds, 2 fail, 1 undecided"
+    assert scoreboard.tally(["holds (untuned)", "holds"]) == "2 hold (untuned)"
+
+
+def test_both_readings_of_a_claim_come_under_its_number():
+    some = [verdict("T1. one (activity)", "holds"), verdict("T1. one (energy)", "fails", untuned=True), verdict("2. two", "holds")]
+    assert scoreboard.by_number(some) == {"T1": ["holds", "fails (untuned)"], "2": ["holds"]}
+
+
+def test_an_item_is_reproduced_only_by_runs_on_the_papers_data():
+    assert [scoreboard.status("fig2", dict.fromkeys(some, "")) for some in ([], ["smoke"], ["smoke", "laptop"], ["laptop", "paper"])] == [
+        "not reproduced", "not reproduced", "at a smaller scale", "at the paper's scale"]
+    assert scoreboard.status("table3", {}) == "computed here"
+
+
+def test_a_cell_shows_the_verdicts_of_its_own_claims_alone():
+    found = {"digits": {"1": ["fails"], "3": ["holds", "undecided at this scale"]}}
+    assert scoreboard.verdict("fig6", {}, found) == "**Not reproduced**<br>digits: 1 holds, 1 undecided"
+    assert scoreboard.verdict("table2", {}, found) == "**Not reproduced**<br>no claim to judge"
+
+
+def test_every_claim_of_the_paper_has_a_place():
+    placed = {number for _, _, numbers in scoreboard.PAPER.values() for number in numbers}
+    assert placed == set(CLAIMS) - set(scoreboard.OURS)
+
+
+def test_an_empty_store_reproduces_nothing(tmp_path):
+    notebooks = {path.stem: path for path in (ROOT / "nbs").glob("[a-z]*.ipynb")}
+    text = scoreboard.page(notebooks, tmp_path, tmp_path / "small")
+    lines = {item: next(line for line in text.splitlines() if f"]({item}.ipynb) |" in line) for item in scoreboard.PAPER}
+    assert all("**Not reproduced**" in lines[item] and line_ends(lines[item], "none") for item in ("fig2", "table1", "table2", "table6"))
+    assert all((tmp_path / "small" / f"{item}.png").stat().st_size < 30_000 for item in ("fig1", "fig2", "table1"))
+
+
+def line_ends(line: str, word: str) -> bool:
+    return line.split("|")[-2].strip() == word
+
+
+@pytest.mark.parametrize("item", ["fig2", "table2"])
+def test_a_cell_counts_the_runs_of_the_store(item):
+    wanted = pc.paper.items(item, "smoke")
+    there = sum(pc.runs.Store(ROOT / "results").get(exp) is not None for exp in wanted)
+    assert scoreboard.scales(item, ROOT / "results")["smoke"].startswith(f"`smoke`: {there} of {len(wanted)} runs, digits")

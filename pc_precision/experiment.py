@@ -176,7 +176,8 @@ class Experiment:
     batch_norm: None, "bn" (statistics updated at every pass) or "freeze" (BatchNorm Freezing); bn_mode: "batch" or "ema".
     select: the epoch reported is the best by "validation" accuracy, or by "test" accuracy after training on all training
     images (the paper's way). alpha None: equal to x_step. output: "squared_error" or "cross_entropy"; dtype: "float32", "bfloat16"
-    or, with JAX_ENABLE_X64=1, "float64". Rates: see defaults. Raises ValueError on values that are not allowed.
+    or, with JAX_ENABLE_X64=1, "float64". Rates: see defaults. skip: what light cones leave out, see `cone` (0: nothing).
+    Raises ValueError on values that are not allowed.
     """
     dataset: str | Named = "digits"
     model: str | Named = "vgg5"
@@ -215,6 +216,7 @@ class Experiment:
     output: str | Loss = "squared_error"
     dtype: str = "float32"
     optimiser: str | Named = "adamw"
+    skip: float = 0.0
 
     def __post_init__(self):
         for each in fields(self):
@@ -329,7 +331,7 @@ def check_numbers(exp: Experiment) -> None:
         if not is_number(value):
             raise ValueError(f"{name} must be a positive number, not {value!r}")
     check_positive(**{n: v for n, v in positive.items() if v is not None})
-    for name, most in dict(momentum=1, beta=1, weight_decay=float("inf")).items():
+    for name, most in dict(momentum=1, beta=1, skip=1, weight_decay=float("inf")).items():
         value = getattr(exp, name)
         if value is not None and not (is_number(value) and 0 <= value <= most):
             raise ValueError(f"{name} must be a number from 0 to {most}, not {value!r}")
@@ -351,6 +353,7 @@ def unused(exp: Experiment) -> set[str]:
     names |= {"sign_per"} if a.nudging != "centre" else set()
     names |= {"beta"} if a.nudging == "none" else set()
     names |= {"T", "x_step", "momentum", "nesterov", "reading", "alpha", "base", "k"} if a.inference == "sweep" else set()
+    names |= {"skip"} if a.inference != "cone" else set()
     names |= {"bn_mode"} if exp.batch_norm is None else set()
     names |= {"width"} if str(exp.model) not in MODELS else set()
     names |= {"padding"} if str(exp.model) not in VGG else set()

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['READINGS', 'NOISE', 'GROWING', 'rows', 'Settled', 'Inference', 'size_of', 'add', 'scale', 'descend', 'final_energies',
            'DenseState', 'dense', 'follow', 'nearer', 'rest_of', 'initial_pass', 'pull', 'pulls', 'backward', 'at_rest',
-           'still', 'full', 'Moving', 'start', 'predict', 'predicted', 'local_gradient', 'output_error', 'read_moving',
-           'grows', 'cone', 'check_resting', 'error_coordinates', 'sweep', 'infer', 'check_target', 'check_numbers',
-           'check_covariance', 'as_output', 'relax', 'relax_dense']
+           'still', 'full', 'Moving', 'start', 'predict', 'left_out', 'predicted', 'local_gradient', 'output_error',
+           'read_moving', 'grows', 'cone', 'check_resting', 'worth', 'only', 'skip_bound', 'gradient_bounds',
+           'error_coordinates', 'sweep', 'infer', 'check_target', 'check_numbers', 'check_covariance', 'as_output',
+           'relax', 'relax_dense']
 
 # %% ../nbs/05_inference.ipynb #ac3134fc
 from functools import partial
@@ -66,11 +67,12 @@ class Inference(NamedTuple):
     """A way to infer the activities, as three pure functions; `row`: this step's weights (L,) and rates (L,).
 
     init: (net, params, stats, x, output) -> state; step: (net, params, x, state, row) -> state;
-    read: (net, params, x, state) -> Settled.
+    read: (net, params, x, state) -> Settled. skip: see `cone`.
     """
     init: Callable
     step: Callable
     read: Callable
+    skip: float = 0.0
 
 # %% ../nbs/05_inference.ipynb #a0b34d28
 def size_of(x: Any) -> int:
@@ -262,19 +264,27 @@ def predict(net: Network, params: tuple, x: Any, state: Moving, number: int, d: 
     return dz, follow(rest_of(layer, p, s), state.products[number - 1], state.initial[number - 1], dz)
 
 
-def predicted(net: Network, params: tuple, x: Any, state: Moving) -> Moving:
-    "The state with products, predictions and errors that follow from the displacements of its activities."
-    dz, dmu = zip(*(predict(net, params, x, state, l, state.d) for l in range(1, len(net) + 1)))
+def left_out(number: Any) -> bool:
+    "Whether a weight or a rate is the plain 0 that `only` puts in place of what a step leaves out."
+    return isinstance(number, int)
+
+
+def predicted(net: Network, params: tuple, x: Any, state: Moving, weights: Any = None) -> Moving:
+    "The state with products, predictions and errors that follow from its displacements; without a weight: the old ones."
+    weights = (None,) * len(net) if weights is None else weights
+    dz, dmu = zip(*((state.dz[l - 1], state.dmu[l - 1]) if left_out(w) else predict(net, params, x, state, l, state.d)
+                    for l, w in enumerate(weights, 1)))
     return state._replace(dz=dz, dmu=dmu, eps=jax.tree.map(jnp.subtract, state.d, dmu))
 
 
 def local_gradient(net: Network, params: tuple, x: Any, state: Moving, eps: tuple, row: tuple) -> tuple:
     "Equation (2), the gradient in the hidden activities: each layer's own error `eps` less what the layers that read it pull back."
     weights, rates = row
-    eps = {l: scale(w, e) for l, (w, e) in enumerate(zip(weights, eps), 1) if not at_rest(e)}
+    eps = {l: scale(w, e) for l, (w, e) in enumerate(zip(weights, eps), 1) if not (at_rest(e) or left_out(w))}
     back = pulls(net, params, state.stats, x, state.initial, add(state.products, state.dz), eps)
     nothing = {l: still(a) for l, a in enumerate(state.initial, 1)}
-    return tuple(scale(rates[l - 1], jax.tree.map(jnp.subtract, (nothing | eps)[l], (nothing | back)[l])) for l in range(1, len(net)))
+    return tuple(nothing[l] if left_out(rates[l - 1]) else
+                 scale(rates[l - 1], jax.tree.map(jnp.subtract, (nothing | eps)[l], (nothing | back)[l])) for l in range(1, len(net)))
 
 
 def output_error(state: Moving, dmu: Any) -> Any:
@@ -301,26 +311,36 @@ def grows(net: Network, growing: bool | None) -> bool:
     return net.depth <= GROWING if growing is None else growing
 
 
-def cone(solver: optax.GradientTransformation, growing: bool | None = None) -> Inference:
+def cone(solver: optax.GradientTransformation, growing: bool | None = None, skip: float = 0.0) -> Inference:
     """Equation (2) on the light cone of the output's error, by displacements: exact in float32, too.
 
     growing: compute no layer before its error arrives, at the price of a program that differs from step to step; None: in
-    networks of a depth up to GROWING. Raises ValueError for a solver that moves activities without a gradient, such as one with
-    weight decay.
+    networks of a depth up to GROWING. skip: leave out the weights and rates below so large a part of their layer's largest, see
+    `worth`; every step is then written out. Raises ValueError for a solver that moves activities without a gradient, such as one
+    with weight decay, or a skip that is no part of 1.
     """
     check_resting(solver)
+    if not 0 <= as_number(skip) <= 1:
+        raise ValueError(f"skip must be a number from 0 to 1, known before compiling, not {skip!r}")
 
     def init(net, params, stats, x, output):
-        return start(solver, net, params, stats, x, output, grows(net, growing))
+        return start(solver, net, params, stats, x, output, skip > 0 or grows(net, growing))
 
-    def step(net, params, x, state, row):
+    def see(net, params, x, state, weights=None):
+        state = predicted(net, params, x, state, weights)
+        return state._replace(eps=(*state.eps[:-1], output_error(state, state.dmu[-1])))
+
+    def step(net, params, x, state, row):                    # with skip layers predict when their error is asked for, not before
+        state = see(net, params, x, state, row[0]) if skip else state
         gradient = local_gradient(net, params, x, state, state.eps, row)
         hidden, inner = descend(solver, gradient, state.solver, state.unknowns, add(state.initial[:-1], state.d[:-1]))
         state = state._replace(unknowns=hidden, solver=inner, d=(*hidden, state.d[-1]))
-        state = predicted(net, params, x, state)
-        return state._replace(eps=(*state.eps[:-1], output_error(state, state.dmu[-1])))
+        return state if skip else see(net, params, x, state)
 
-    return Inference(init, step, read_moving)
+    def read(net, params, x, state):
+        return read_moving(net, params, x, see(net, params, x, state) if skip else state)
+
+    return Inference(init, step, read, skip)
 
 
 def check_resting(solver: optax.GradientTransformation) -> None:
@@ -331,6 +351,56 @@ def check_resting(solver: optax.GradientTransformation) -> None:
         if not isinstance(update, jax.core.Tracer) and (np.asarray(update) != 0).any():
             raise ValueError("the light cone needs a solver that moves nothing without a gradient (no weight decay, no noise); "
                              "use the inference `dense` for this one")
+
+# %% ../nbs/05_inference.ipynb #5c1b0a02
+def worth(net: Network, covariance: Any, reading: str, skip: float) -> tuple | None:
+    """Which weights and rates of a table (T, L) reach `skip` times their layer's largest: two tables of booleans (T, L).
+
+    Steps before a layer's error arrives do not count. None for skip = 0. Raises ValueError for a traced table.
+    """
+    if not skip:
+        return None
+    if not concrete(covariance):
+        raise ValueError("skip needs a covariance table that is known before compiling, but this one is traced; close over it instead")
+    with jax.ensure_compile_time_eval():
+        table = [np.asarray(part, np.float64) for part in rows(net, np.asarray(covariance), reading)]
+    steps, distance = np.arange(len(covariance))[:, None], np.array(net.distance)
+    counted = [np.where(steps >= first, part, 0) for part, first in zip(table, (distance, distance[np.array(net.above) - 1]))]
+    return tuple((part > 0) & (part >= skip * part.max(0, initial=0)) for part in counted)
+
+
+def only(row: tuple, kept: Any) -> tuple:
+    "A step's weights and rates as tuples, the plain 0 in place of what is not kept."
+    return tuple(tuple(number if keep else 0 for number, keep in zip(part, keeps)) for part, keeps in zip(row, kept))
+
+# %% ../nbs/05_inference.ipynb #5c1b0a05
+def skip_bound(net: Network, covariance: Any, reading: str, skip: float, x_step: float, momentum: float, nesterov: bool,
+               norms: Any, displacement: float) -> np.ndarray:
+    """The most (L,) by which skipping changes the norm of each layer's displacement, of a chain with squared error under SGD.
+
+    norms: (L,) bounds of the layers' Jacobians in their input; displacement: norm of the output's. Raises ValueError for a graph.
+    """
+    if net.parents is not None:
+        raise ValueError("the bound of skip is that of a chain, but this network is a graph")
+    size, gap = np.append(np.zeros(len(net) - 1), displacement), np.zeros(len(net))
+    traces, table = [np.zeros(len(net) - 1)] * 2, [np.asarray(a, np.float64) for a in rows(net, covariance, reading)]
+    for t, kept in enumerate(zip(*(worth(net, covariance, reading, skip) or np.ones_like(table, bool)))):
+        weights, rates = (part[t] for part in table)
+        for i, gradient in enumerate(gradient_bounds(size, gap, np.asarray(norms), weights, rates, *kept)):
+            traces[i] = gradient + momentum * traces[i]
+            (size, gap)[i][:-1] += x_step * (gradient + momentum * traces[i] if nesterov else traces[i])
+    return gap
+
+
+def gradient_bounds(size: Any, gap: Any, norms: Any, weights: Any, rates: Any, kept: Any, moving: Any) -> tuple:
+    "Bounds (L - 1,) of the full gradients, and of their difference from those that keep the weights `kept` and rates `moving`."
+    below = lambda a: np.append(0, a[:-1])
+    errors, differ = size + norms * below(size), gap + norms * below(gap)
+    own, pull = weights * errors, weights * norms * errors
+    own_gap = np.where(kept, weights * differ, own)
+    pull_gap = np.where(kept, weights * norms * (differ + 2 * errors * (below(gap) > 0)), pull)
+    full = (rates * own)[:-1] + rates[:-1] * pull[1:]
+    return full, np.where(moving[:-1], rates[:-1] * (own_gap[:-1] + pull_gap[1:]), full)
 
 # %% ../nbs/05_inference.ipynb #bc213559
 def error_coordinates(solver: optax.GradientTransformation) -> Inference:
@@ -371,19 +441,20 @@ def sweep() -> Inference:
 
 # %% ../nbs/05_inference.ipynb #2220bd8a
 def infer(inference: Inference, net: Network, params: tuple, stats: tuple, x: Any, output: Output, rows: tuple,
-          record: bool = False) -> Settled:
+          record: bool = False, kept: tuple | None = None) -> Settled:
     """The inference phase: a step for each of the `rows` (weights and rates, each (T, L)); record: the energies of every step.
 
     Steps are written out one by one while the light cone grows; from then on one step is compiled and repeated, so that compiling
-    takes no longer for more steps.
+    takes no longer for more steps. kept: which of the rows' numbers count, see `worth`; with it all steps are written out.
     """
     step = lambda state, row: inference.step(net, params, x, state, row)
     look = lambda state: inference.read(net, params, x, state).energies if record else None
     state, T, t, seen, grows = inference.init(net, params, stats, x, output), len(rows[0]), 0, [], True
     while t < T and grows:
         seen.append(look(state))
-        before, state = state, step(state, jax.tree.map(lambda a: a[t], rows))
-        t, grows = t + 1, jax.tree.map(jnp.shape, before) != jax.tree.map(jnp.shape, state)
+        row = jax.tree.map(lambda a: a[t], rows)
+        before, state = state, step(state, only(row, [k[t] for k in kept]) if kept else row)
+        t, grows = t + 1, bool(kept) or jax.tree.map(jnp.shape, before) != jax.tree.map(jnp.shape, state)
     if t < T:
         state, energies = jax.lax.scan(lambda s, row: (step(s, row), look(s)), state, jax.tree.map(lambda a: a[t:], rows))
         seen += [energies.reshape(-1, len(net))] if record else []
@@ -441,8 +512,8 @@ def relax(net: Network, params: tuple, stats: tuple, x: Any, y: Any, covariance:
     """
     check_numbers(x, x_step, momentum)
     check_covariance(covariance, len(net))
-    table = rows(net, covariance, reading)
-    return infer(inference(optax.sgd(x_step, momentum, nesterov)), net, params, stats, x, as_output(y, beta), table, record=True)
+    table, way = rows(net, covariance, reading), inference(optax.sgd(x_step, momentum, nesterov))
+    return infer(way, net, params, stats, x, as_output(y, beta), table, True, worth(net, covariance, reading, way.skip))
 
 
 def relax_dense(net: Network, params: tuple, stats: tuple, x: Any, y: Any, covariance: Any, x_step: Any = 0.1, momentum: Any = 0.0,

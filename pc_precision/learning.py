@@ -8,6 +8,7 @@ __all__ = ['RULES', 'TEMPOS', 'Lesson', 'pc', 'forward', 'layer_gradient', 'less
            'learn', 'after_inference', 'at_every_step']
 
 # %% ../nbs/06_learning.ipynb #f37adfbe
+import contextlib
 import inspect
 from typing import Any, Callable, NamedTuple
 
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import optax
 
 from .energy import Output, energy, per_sample
-from .inference import Inference, Moving, Settled, infer, rows, scale, size_of
+from .inference import Inference, Moving, Settled, infer, rows, scale, size_of, worth
 from .checks import choose
 from .layers import Network, feedforward, predictions, predictions_and_stats
 
@@ -143,21 +144,24 @@ def learn(algorithm: Algorithm, optimiser: optax.GradientTransformation, net: Ne
     Raises ValueError for an unknown tempo or rule, or a rule or inference that cannot follow weights that move at every step.
     """
     algorithm = algorithm._replace(rule=as_rule(algorithm.rule))
-    table = rows(net, algorithm.schedule(T, len(net) if net.parents is None else net.distance), algorithm.reading)
+    skip = algorithm.inference.skip
+    with jax.ensure_compile_time_eval() if skip else contextlib.nullcontext():       # what is left out must be known before compiling
+        covariance = algorithm.schedule(T, len(net) if net.parents is None else net.distance)
+    table, kept = rows(net, covariance, algorithm.reading), worth(net, covariance, algorithm.reading, skip)
     way = at_every_step if choose("tempo", algorithm.tempo, TEMPOS) == "step" else after_inference
-    return way(algorithm, optimiser, net, params, stats, state, x, output, table)
+    return way(algorithm, optimiser, net, params, stats, state, x, output, table, kept)
 
 
-def after_inference(algorithm, optimiser, net, params, stats, state, x, output, table) -> Learned:
+def after_inference(algorithm, optimiser, net, params, stats, state, x, output, table, kept=None) -> Learned:
     "One weight step when inference has ended: Algorithm 1 of the paper."
-    settled = infer(algorithm.inference, net, params, stats, x, output, table)
+    settled = infer(algorithm.inference, net, params, stats, x, output, table, kept=kept)
     grads, after = weight_gradient(net, params, settled.stats, x, settled, algorithm.rule)
     updates, state = optimiser.update(grads, state, params)
     errors = settled.errors if is_loss(algorithm.rule) else algorithm.rule(settled).errors
     return Learned(optax.apply_updates(params, updates), after, state, settled, errors)
 
 
-def at_every_step(algorithm, optimiser, net, params, stats, state, x, output, table) -> Learned:
+def at_every_step(algorithm, optimiser, net, params, stats, state, x, output, table, kept=None) -> Learned:
     """Incremental predictive coding (iPC): activities and weights step down the weighted energy together, from the same point.
 
     Layers that the error has not reached have exactly no gradient, and parameters without a gradient rest.

@@ -60,7 +60,10 @@ class Info(NamedTuple):
 # %% ../nbs/14_training.ipynb #e10b72ec
 @dataclass(frozen=True)
 class Plan:
-    "The static part of a training step: everything that takes a compilation of its own."
+    """The static part of a training step: everything that takes a compilation of its own.
+
+    skip: see `cone`; with it `table`, the covariance table (T, L) as tuples, counts in place of that of `Hyper`.
+    """
     net: Network
     info: DatasetInfo
     recipe: Recipe = Recipe(rule="forward")
@@ -73,6 +76,8 @@ class Plan:
     loss: Loss = LOSSES["squared_error"]
     dtype: str = "float32"
     optimiser: Callable = OPTIMISERS["adamw"]
+    skip: float = 0.0
+    table: tuple = ()
 
 
 class Selection(NamedTuple):
@@ -102,9 +107,11 @@ def make_plan(exp: Experiment, info: DatasetInfo) -> Plan:
     "The plan of an experiment on a data set."
     both = "both" if exp.recipe.nudging == "both" else "none"
     recipe = replace(exp.recipe, schedule="constant", nudging=both)         # schedule and sign are numbers of `Hyper`: they compile nothing
+    skip = resolve(exp).skip or 0.0
+    table = tuple(map(tuple, np.asarray(covariance(exp)).tolist())) if skip else ()
     return Plan(network(exp, info.classes), info, recipe, exp.reading, exp.nesterov, exp.batch_norm != "bn", exp.augment,
                 exp.batch_size, exp.matmul_precision, exp.output if isinstance(exp.output, Loss) else LOSSES[exp.output], exp.dtype,
-                exp.optimiser.value if isinstance(exp.optimiser, Named) else OPTIMISERS[exp.optimiser])
+                exp.optimiser.value if isinstance(exp.optimiser, Named) else OPTIMISERS[exp.optimiser], skip, table)
 
 
 def numbers_of(exp: Experiment) -> Hyper:
@@ -128,10 +135,11 @@ def protocol(exp: Experiment, info: DatasetInfo) -> Protocol:
 def make_algorithm(plan: Plan, hyper: Hyper) -> Algorithm:
     "The algorithm of a plan, with the numbers of `hyper`, which may be traced."
     solver, recipe = optax.sgd(hyper.x_step, hyper.momentum, plan.nesterov), plan.recipe
-    options = {} if recipe.inference != "dense" else dict(freeze=plan.freeze)
+    options = {"dense": dict(freeze=plan.freeze), "cone": dict(skip=plan.skip)}.get(recipe.inference, {})
+    table = np.array(plan.table, hyper.covariance.dtype) if plan.skip else hyper.covariance
     rule = forward if recipe.inference == "sweep" else as_rule(recipe.rule)
     inference = recipe.inference if callable(recipe.inference) else INFERENCES[recipe.inference]
-    return Algorithm(inference(solver, **options), lambda T, L: hyper.covariance, rule, recipe.tempo, plan.reading)
+    return Algorithm(inference(solver, **options), lambda T, L: table, rule, recipe.tempo, plan.reading)
 
 # %% ../nbs/14_training.ipynb #678dc18e
 def report(plan: Plan, learned: Learned, y: jax.Array) -> Info:

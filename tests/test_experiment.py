@@ -26,7 +26,7 @@ OTHER = dict(dataset="cifar10", model="vgg5", algorithm="S+F", batch_norm="bn", 
              padding=1, T=9, x_step=0.2, momentum=0.5, nesterov=True, reading="energy", alpha=0.3, base=10.0, beta=0.7,
              sign_per="epoch", learning_rate=1e-5, weight_decay=0.1, batch_size=64, epochs=3, schedule_epochs=3, patience=None,
              limit=500, augment=False, select="test", matmul_precision="highest", output="cross_entropy",
-             dtype="bfloat16", optimiser="sgd")
+             dtype="bfloat16", optimiser="sgd", skip=0.01)
 
 
 @pytest.mark.parametrize("name", OTHER)
@@ -58,6 +58,8 @@ def test_settings_that_do_not_matter_leave_the_key():
         value = {**OTHER, "k": 2.0}[name]
         assert name in unused(bp) and replace(bp, **{name: value}).key == bp.key
     assert replace(bp, batch_norm="bn").key == replace(bp, batch_norm="freeze").key != bp.key
+    assert replace(bp, skip=0.1).key == bp.key
+    assert replace(BASE, batch_norm="bn", skip=0.1).key == replace(BASE, batch_norm="bn").key       # dense inference
 
 
 def test_the_key_is_the_same_in_another_process_and_however_it_is_written():

@@ -12,9 +12,9 @@ from helpers_core import (NETS, arrival, as_type, norm, says, setup, slow_relax,
                           x64)
 from pc_precision.energy import LOSSES, Output
 from pc_precision.inference import (READINGS, Settled, cone, dense, error_coordinates, follow, infer, relax, relax_dense, rows,
-                                    sweep)
+                                    skip_bound, sweep, worth)
 from pc_precision.layers import ACTIVATIONS, Dense, Network, Readout, Whole, feedforward, mlp, vgg
-from pc_precision.learning import weight_gradient
+from pc_precision.learning import Algorithm, forward, learn, weight_gradient
 from pc_precision.precision import Constant, Decaying, Spiking
 
 X_STEP = 0.25                 # not the spike, or layers that reset themselves exactly would stand still
@@ -622,3 +622,114 @@ def test_an_object_with_an_attribute_called_linear_is_the_layer_that_it_applies(
             results.append((settled[:4], settled.energies, weight_gradient(net, params, stats, x, settled, "pc"),
                             weight_gradient(net, params, stats, x, settled, "forward")))
         assert worst(*results) < 1e-13
+
+
+# --- what hardly weighs, left out ---------------------------------------------------------------------------------------
+
+AUTHORS = dict(reading="energy", x_step=0.8, momentum=0.1, nesterov=True)         # with Spiking(1, 1000)
+SKIP = 0.01
+
+
+def zeroed(net: Network, covariance: np.ndarray, skip: float) -> np.ndarray:
+    "The table with infinity where a precision that counts is below `skip` times the layer's largest that counts."
+    out = np.array(covariance)
+    for l in range(len(net)):
+        counts = [t for t in range(len(out)) if t >= net.distance[l]]
+        largest = max((1 / out[t, l] for t in counts), default=0)
+        for t in counts:
+            out[t, l] = np.inf if 1 / covariance[t, l] < skip * largest else out[t, l]
+    return out
+
+
+@pytest.mark.parametrize("make, reading, nesterov, skip", [
+    (small_mlp, "energy", True, 0.01), (small_mlp, "energy", False, 0.6), (small_mlp, "activity", True, 0.3), (small_graph, "energy", True, 0.5)])
+def test_a_skipping_cone_is_dense_inference_of_the_table_with_zeros(x64, make, reading, nesterov, skip):
+    net, shape = make()
+    params, stats, x, y = setup(net, shape)
+    for T in (2, len(net) + 2):
+        for schedule in (Spiking(0.3, 1000.0), SCHEDULES["own"]):
+            table = np.asarray(schedule(T, net.distance if net.parents and schedule is not SCHEDULES["own"] else len(net)))
+            run = lambda table, way: relax(net, params, stats, x, y, table, X_STEP, 0.5, reading, nesterov, 0.7, inference=way)
+            skipping, full = jax.jit(lambda: (run(table, partial(cone, skip=skip)), run(zeroed(net, table, skip), dense)))()
+            assert max(worst(a, b) for a, b in zip(skipping[:4], full[:4], strict=True)) <= 1e-12, (T, schedule)
+            assert worst(skipping.energies, full.energies) <= 1e-12
+
+
+def norms_of(net: Network, params: tuple, x: jax.Array) -> np.ndarray:
+    "Largest singular values of the layers' linear parts, by 300 steps of the power method; their other parts have slopes up to 1."
+    found, nodes = [], (x, *feedforward(net, params, ({},) * len(net), x)[0])
+    for layer, p, a in zip(net.layers, params, nodes):
+        linear = lambda v: layer.linear(p, v)
+        back = jax.linear_transpose(linear, a[:1])
+        step = lambda _, v: (lambda w: w / jnp.linalg.norm(w))(back(linear(v))[0])
+        v = jax.jit(lambda v: jax.lax.fori_loop(0, 300, step, v))(jax.random.normal(jax.random.key(0), a[:1].shape))
+        found.append(1.001 * float(jnp.linalg.norm(linear(v)) / jnp.linalg.norm(v)))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("net, shape, gain", [
+    (mlp([12] * 4, 4, "tanh"), (6, 8), 1.5), (mlp([12] * 9, 4, "relu"), (6, 8), 1.5), (mlp([12] * 39, 4, "tanh"), (6, 8), 1.5),
+    (vgg("vgg5", 4, 1 / 32, "relu"), (3, 32, 32, 3), 1.0)], ids=["5 layers", "10 layers", "40 layers", "VGG5"])
+def test_skipping_changes_displacements_and_gradients_by_less_than_the_bound(x64, net, shape, gain, record_property):
+    params, stats, x, y = setup(net, shape, gain=gain)
+    L, norms = len(net), norms_of(net, params, x)
+    table = np.asarray(Spiking(1.0, 1000.0)(L, L))
+
+    def run(skip):
+        way = cone(optax.sgd(0.8, 0.1, True), skip=skip)
+        settled = infer(way, net, params, stats, x, Output(y), rows(net, table, "energy"), kept=worth(net, table, "energy", skip))
+        return settled.displacements, weight_gradient(net, params, stats, x, settled, "forward")[0]
+
+    (full, full_grads), (d, grads) = jax.jit(lambda: (run(0.0), run(SKIP)))()
+    size, gap = ([float(jnp.linalg.norm(a)) for a in arrays] for arrays in (full, jax.tree.map(jnp.subtract, d, full)))
+    bound = skip_bound(net, table, "energy", SKIP, 0.8, 0.1, True, norms, size[-1])
+    for l in range(L):
+        assert gap[l] <= bound[l] + 1e-12 and (gap[l] > 1e-6 * size[l] or l == L - 1), "a difference of nothing proves nothing"
+    told = [f"{max(a / b for a, b in zip(values[:-1], size)):.1e}" for values in (gap, bound)]
+    record_property("largest relative difference by skipping, and its bound", ", ".join(told))
+    print(f"\n{L} layers: displacements differ by up to {told[0]} of their size, bound {told[1]}")
+    for l, layer in enumerate(net.layers[:-1]):
+        if isinstance(layer, Dense):                          # its Jacobian in kernel and bias: inputs and ones times slopes up to 1
+            fed = np.asarray(x if l == 0 else feedforward(net, params, stats, x)[0][l - 1]).reshape(len(x), -1)
+            reach = np.linalg.norm(np.hstack([fed, np.ones((len(x), 1))]), 2)
+            off = np.sqrt(sum(float(((a - b) ** 2).sum()) for a, b in zip(jax.tree.leaves(grads[l]), jax.tree.leaves(full_grads[l]))))
+            assert off <= reach * bound[l] / len(x) + 1e-12
+
+
+def test_the_bound_of_two_layers_written_out_and_no_difference_where_nothing_is_left_out(x64):
+    net = mlp([3], 2)
+    table = np.array([[1.0, 10.0], [1.0, 1.0]])               # the output pulls with .1 of its largest, then with all of it
+    bound = skip_bound(net, table, "energy", 0.5, 0.2, 0.0, False, [7.0, 3.0], 2.0)
+    first = 0.2 * 0.1 * 3 * 2                                 # step, weight, Jacobian, output: the full inference's first move
+    assert bound == pytest.approx([first + 0.2 * (first + 3 * (3 * first + 2 * (2 + 3 * first))), 0])
+    assert not skip_bound(net, table, "energy", 0.1, 0.2, 0.5, True, [7.0, 3.0], 2.0).any()
+    with says("chain", "graph"):
+        skip_bound(small_graph()[0], np.ones((4, 4)), "energy", 0.5, 0.2, 0.0, False, np.ones(4), 1.0)
+
+
+@pytest.mark.parametrize("depth", [5, 40])
+def test_with_the_authors_spikes_a_skipping_cone_makes_no_more_products_than_backpropagation(depth):
+    net = mlp([32] * (depth - 1), 32)
+    params, stats, x, y = setup(net, (64, 32))
+    optimiser, table = optax.sgd(0.1), np.asarray(Spiking(1.0, 1000.0)(depth, depth))
+
+    def products(way):
+        algorithm = Algorithm(way, lambda T, L: table, forward, reading="energy")
+        run = lambda params: learn(algorithm, optimiser, net, params, stats, optimiser.init(params), x, Output(y), depth).params
+        return jax.jit(run).lower(params).compile().as_text().count(" dot(")
+
+    assert products(cone(optax.sgd(0.8, 0.1, True), skip=SKIP)) == products(sweep()) == 3 * depth - 1
+
+
+def test_skip_needs_a_part_of_one_and_a_table_that_is_known_before_compiling():
+    net, shape = small_mlp()
+    params, stats, x, y = setup(net, shape)
+    for bad in (-0.1, 1.1, np.nan, "much"):
+        with says("skip", "0 to 1"):
+            cone(optax.sgd(0.1), skip=bad)
+    run = lambda table: relax(net, params, stats, x, y, table, inference=partial(cone, skip=0.1)).final
+    with says("skip", "known before compiling", "traced"):
+        jax.jit(run)(jnp.ones((3, 5)))
+    optimiser, algorithm = optax.sgd(0.1), Algorithm(cone(optax.sgd(0.1), skip=0.1), Spiking(0.1), forward)
+    learned = jax.jit(lambda p: learn(algorithm, optimiser, net, p, stats, optimiser.init(p), x, Output(y), 5).params)(params)
+    assert worst(learned, learn(algorithm, optimiser, net, params, stats, optimiser.init(params), x, Output(y), 5).params) < 1e-5

@@ -126,6 +126,24 @@ def learned_by(exp, x, y, epoch=0):
     return learned, plan, params, stats, hyper
 
 
+def test_a_plan_that_skips_learns_as_if_what_it_skips_weighed_nothing_whatever_is_traced():
+    exp = replace(EXP, reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1, nesterov=True)
+    (x, y), none = batch(), optax.identity()
+    before, stats = make_plan(exp, INFO).net.init(jax.random.key(0), x)
+
+    def learned(exp):
+        plan = make_plan(exp, INFO)
+        run = lambda hyper: learn(make_algorithm(plan, hyper), none, plan.net, before, stats, none.init(before), x, Output(y), 3).params
+        return jax.jit(run)(protocol(exp, INFO).hyper)
+
+    skipping, silent, full = map(learned, (replace(exp, skip=0.01), replace(exp, base=1e12), exp))
+    size = lambda a, b: max(float(np.linalg.norm(p - q)) for p, q in zip(*map(jax.tree.leaves, (a, b)), strict=True))
+    assert size(skipping, silent) <= 1e-6 * size(before, full) < 1e-2 * size(skipping, full)
+    plans = [make_plan(replace(exp, skip=skip, alpha=alpha), INFO) for skip, alpha in ((0, 1.0), (0, 0.5), (0.01, 1.0), (0.01, 0.5))]
+    assert plans[0] == plans[1] and not plans[0].table and len(set(plans)) == 3
+    np.testing.assert_array_equal(np.float32(plans[3].table), covariance(replace(exp, alpha=0.5)))
+
+
 @pytest.mark.parametrize("beta", [0.5, -0.25])
 def test_a_step_of_training_nudges_the_output_and_divides_by_beta(beta):
     exp = replace(EXP, algorithm="PC", x_step=0.2, momentum=0.0, augment=False, optimiser="sgd", weight_decay=0.0)

@@ -59,7 +59,8 @@ EXPERIMENT = {
     "select": f"{listed(SELECT)}: the split whose accuracy chooses the epoch; `'test'` trains on all training images, as the paper does",
     "matmul_precision": f"{listed(PRECISIONS)}: how JAX rounds products", "output": f"{listed(LOSSES)}, or a `Loss`",
     "dtype": f"{listed(DTYPES)}; `'float64'` needs JAX_ENABLE_X64=1", "optimiser": f"of the weights: {listed(OPTIMISERS)}, or a `Named` function from learning "
-    "rate and weight decay to an optax optimiser"}
+    "rate and weight decay to an optax optimiser",
+    "skip": "a light cone leaves out what weighs less than this part of a layer's largest; 0: nothing"}
 
 
 class Row(NamedTuple):

@@ -288,8 +288,7 @@ def check_names(exp: Experiment) -> None:
         try:
             choose("model", exp.model, MODELS)
         except ValueError as error:
-            raise ValueError(f"{error}, or an mlp with its hidden sizes such as 'mlp-64-64', or a muPC network of 32 layers of 64 units "
-                             "and a readout, 'mupc-64x32'") from None
+            raise ValueError(f"{error}, or hidden sizes as in 'mlp-64-64', or width and depth as in 'mupc-64x32'") from None
     if not isinstance(exp.dataset, Named) and (not isinstance(exp.dataset, str) or not exp.dataset):
         raise ValueError(f"dataset must be a name such as {', '.join(map(repr, DATASETS))}, not {exp.dataset!r}")
     if sized_or_own and exp.batch_norm is not None:

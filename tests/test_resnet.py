@@ -126,6 +126,7 @@ def test_backpropagation_is_the_gradient_of_the_plain_composition(x64, batch_nor
 
 # How an error moves
 
+@pytest.mark.slow
 @pytest.mark.parametrize("growing", [True, False])
 def test_an_error_moves_one_layer_a_step_on_both_paths(growing):
     net = small()
@@ -149,6 +150,7 @@ def test_a_copy_takes_over_its_prediction_entirely_in_one_step(x64):
     assert worst(after[2][7], (1 - ETA) * after[1][7]) < 1e-14, "the main path gives back the share eta of its own"
 
 
+@pytest.mark.slow
 def test_the_authors_setting_is_backpropagation_with_every_convolution_eta_times_as_loud(x64, activation="tanh"):
     """Spikes apart in time: no approximation. A copy hands on everything, a convolution eta, and a hidden node keeps 1 - eta."""
     net = small(activation=activation)
@@ -158,6 +160,7 @@ def test_the_authors_setting_is_backpropagation_with_every_convolution_eta_times
     assert worst(grads, (*jax.tree.map(lambda g: (1 - ETA) * g, truth[:-1]), truth[-1])) < 1e-13
 
 
+@pytest.mark.slow
 def test_copies_of_weight_one_give_backpropagation_times_powers_of_eta(x64):
     net = small(skip_weight=1.0)
     params, stats, x, y = example(net)
@@ -168,6 +171,7 @@ def test_copies_of_weight_one_give_backpropagation_times_powers_of_eta(x64):
         assert worst(g, jax.tree.map(lambda a: factor * a, t)) < 1e-13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [ETA, 0.7])
 def test_in_the_activity_reading_the_weight_alpha_over_eta_does_the_same(x64, alpha):
     net = small(skip_weight=alpha / ETA)
@@ -176,6 +180,7 @@ def test_in_the_activity_reading_the_weight_alpha_over_eta_does_the_same(x64, al
     assert worst(grads, gradient_of(lambda p: composed(p, x, jax.nn.gelu, softened(ETA / alpha)), params, y)) < 1e-13
 
 
+@pytest.mark.slow
 def test_stiff_copies_grow_where_their_precision_stays_on(x64):
     """Two neighbours of weight 1/eta pull on the copy between them: the update's largest eigenvalue passes 2."""
     net, soft = (resnet((3,), 4, 1 / 16, skip_weight=w) for w in (1 / ETA, 1.0))
@@ -186,6 +191,7 @@ def test_stiff_copies_grow_where_their_precision_stays_on(x64):
 
 # Inference
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm, reading", [(None, "energy"), ("batch", "activity"), ("ema", "energy")])
 def test_the_light_cone_is_dense(x64, batch_norm, reading):
     net = small(batch_norm, skip_weight=1.5)
@@ -198,6 +204,7 @@ def test_the_light_cone_is_dense(x64, batch_norm, reading):
         assert worst(settled._replace(products=None), truth) < 1e-10 and worst(found, grads) < 1e-10
 
 
+@pytest.mark.slow
 def test_without_freezing_the_statistics_of_every_pass_stay(x64):
     net = small("batch", skip_weight=1.5)
     params, stats, x, y = example(net)
@@ -209,6 +216,7 @@ def test_without_freezing_the_statistics_of_every_pass_stay(x64):
     assert worst(loose.stats[0]["mean"], mean + 0.9 ** 5 * (stats[0]["mean"] - mean)) < 1e-12
 
 
+@pytest.mark.slow
 def test_a_weight_gradient_by_finite_differences(x64):
     net = small()
     params, stats, x, y = example(net)

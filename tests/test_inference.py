@@ -553,8 +553,9 @@ def test_the_type_of_the_parameters_is_kept_whatever_the_type_of_the_numbers(dty
 
 # --- derivatives through inference, and the size of its program ------------------------------------------------------------
 
-@pytest.mark.parametrize("name, way, T", [("mlp", "cone", 6), ("mlp", "cone", 30), ("vgg", "cone", 5), ("graph", "error_coordinates", 4),
-                                          ("mlp", "dense", 6)])
+@pytest.mark.parametrize("name, way, T", [
+    ("mlp", "cone", 6), pytest.param("mlp", "cone", 30, marks=pytest.mark.slow), pytest.param("vgg", "cone", 5, marks=pytest.mark.slow),
+    ("graph", "error_coordinates", 4), ("mlp", "dense", 6)])
 def test_inference_has_derivatives_in_its_numbers_both_ways_and_they_are_those_of_finite_differences(x64, name, way, T):
     net, shape = NETS[name]()
     params, stats, x, y = setup(net, shape)
@@ -668,7 +669,8 @@ def norms_of(net: Network, params: tuple, x: jax.Array) -> np.ndarray:
 
 
 @pytest.mark.parametrize("net, shape, gain", [
-    (mlp([12] * 4, 4, "tanh"), (6, 8), 1.5), (mlp([12] * 9, 4, "relu"), (6, 8), 1.5), (mlp([12] * 39, 4, "tanh"), (6, 8), 1.5),
+    (mlp([12] * 4, 4, "tanh"), (6, 8), 1.5), (mlp([12] * 9, 4, "relu"), (6, 8), 1.5),
+    pytest.param(mlp([12] * 39, 4, "tanh"), (6, 8), 1.5, marks=pytest.mark.slow),
     (vgg("vgg5", 4, 1 / 32, "relu"), (3, 32, 32, 3), 1.0)], ids=["5 layers", "10 layers", "40 layers", "VGG5"])
 def test_skipping_changes_displacements_and_gradients_by_less_than_the_bound(x64, net, shape, gain, record_property):
     params, stats, x, y = setup(net, shape, gain=gain)

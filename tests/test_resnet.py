@@ -136,6 +136,7 @@ def test_an_error_moves_one_layer_a_step_on_both_paths(growing):
     assert ((settled.energies > 0) == (np.arange(8)[:, None] >= np.array(net.distance))).all()
 
 
+@pytest.mark.slow
 def test_a_copy_takes_over_its_prediction_entirely_in_one_step(x64):
     """At the step of its reader's spike a copy moves by the reader's whole error; at its own it gives all of it back."""
     net = small()

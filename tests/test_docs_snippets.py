@@ -85,3 +85,26 @@ def test_every_make_target_is_in_the_makefile():
     targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     called = {words[0] for words in commands("make")}
     assert called and called <= targets
+
+
+def test_the_page_of_methods_quotes_the_numbers_that_are_stored():
+    """Direction and size from results/alignment.csv, accuracy from the runs in results/."""
+    import pandas as pd
+    import pc_precision as pc
+    from pc_precision.paper.items import items
+    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    table = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if line.count("|") == 7 and "---" not in line][1:]
+    stored = pd.read_csv(ROOT / "results" / "alignment.csv")
+    first = stored[(stored.net == "VGG10") & (stored.state == "initial") & (stored.layer == 1)].set_index("method")
+    wanted = [exp for name in ("rivals", "table1") for exp in items(name, "smoke") if exp.model.count("-64") == 9]
+    runs = pc.runs.tables.scores(pc.paper.by_row(pc.runs.results.kept(wanted, ROOT / "results")))
+    accuracy = 100 * runs.assign(row=runs.algorithm.astype(str)).groupby("row").score.mean()
+    names = {"PC, `T = L`": ("PC, T = L", "PC"), "PC, many steps": ("PC's equilibrium", None), "ePC, published": ("ePC, published", "ePC"),
+             "EP, centred": ("EP, centred", "EP"), "BP": (None, "BP"), "iPC": (None, "iPC")}
+    assert len(table) == 12
+    for method, _, direction, size, percent, _ in table:
+        measured, trained = names.get(method, (method, method))
+        if measured:
+            assert float(direction) == pytest.approx(first.cosine[measured], abs=0.005), method
+            assert float(size) == pytest.approx(first["size"][measured], rel=0.1), method
+        assert percent == ("not run" if trained is None else f"{accuracy[trained]:.0f}"), method

@@ -1,6 +1,4 @@
 """The rivals: each inference against its published equations, written out with automatic derivatives and loops, in float64."""
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,9 +14,6 @@ from pc_precision.learning import backprop_loss, weight_gradient
 from pc_precision.precision import Constant, Spiking
 from pc_precision.rivals import (alignment, augmented_lagrangian, both_ways, equilibrium_propagation, fixed_predictions,
                                  normalised)
-
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def example(name: str = "mlp") -> tuple:
@@ -219,26 +214,3 @@ def test_alignment_by_hand():
 def test_rivals_keep_statistics_frozen_and_say_so(algorithm):
     with pytest.raises(ValueError, match="use batch_norm='freeze'"):
         Experiment(algorithm=algorithm, batch_norm="bn")
-
-
-def test_the_page_of_methods_quotes_the_numbers_that_are_stored():
-    """Direction and size from results/alignment.csv, accuracy from the runs in results/."""
-    import pandas as pd
-    import pc_precision as pc
-    from pc_precision.paper.items import items
-    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
-    table = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if line.count("|") == 7 and "---" not in line][1:]
-    stored = pd.read_csv(ROOT / "results" / "alignment.csv")
-    first = stored[(stored.net == "VGG10") & (stored.state == "initial") & (stored.layer == 1)].set_index("method")
-    wanted = [exp for name in ("rivals", "table1") for exp in items(name, "smoke") if exp.model.count("-64") == 9]
-    runs = pc.runs.tables.scores(pc.paper.by_row(pc.runs.results.kept(wanted, ROOT / "results")))
-    accuracy = 100 * runs.assign(row=runs.algorithm.astype(str)).groupby("row").score.mean()
-    names = {"PC, `T = L`": ("PC, T = L", "PC"), "PC, many steps": ("PC's equilibrium", None), "ePC, published": ("ePC, published", "ePC"),
-             "EP, centred": ("EP, centred", "EP"), "BP": (None, "BP"), "iPC": (None, "iPC")}
-    assert len(table) == 12
-    for method, _, direction, size, percent, _ in table:
-        measured, trained = names.get(method, (method, method))
-        if measured:
-            assert float(direction) == pytest.approx(first.cosine[measured], abs=0.005), method
-            assert float(size) == pytest.approx(first["size"][measured], rel=0.1), method
-        assert percent == ("not run" if trained is None else f"{accuracy[trained]:.0f}"), method

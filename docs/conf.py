@@ -1,7 +1,6 @@
 """Sphinx's settings. `make docs` gathers the pages, then builds them; any warning is an error."""
 import json
 import re
-import subprocess
 import sys
 from configparser import ConfigParser
 from pathlib import Path
@@ -11,6 +10,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import parameters  # noqa: E402
 import pc_precision  # noqa: E402
+from pc_precision.runs.results import commit  # noqa: E402
 
 settings = ConfigParser(delimiters=["="])
 settings.read(ROOT / "settings.ini", encoding="utf-8")
@@ -78,16 +78,7 @@ ogp_social_cards = {"enable": False}
 ogp_image, ogp_image_alt = "_static/card.png", told["description"]
 
 
-def commit() -> str:
-    """The commit that the pages are made from, seven digits; "unknown" in a copy without git."""
-    words = ["git", "-C", str(ROOT), "rev-parse", "--short=7", "HEAD"]
-    try:
-        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-html_context = {"repository": REPOSITORY, "commit": commit()}
+html_context = {"repository": REPOSITORY, "commit": (commit()[0] or "unknown")[:7]}
 
 
 def as_rst(text: str, names: list[str]) -> str:

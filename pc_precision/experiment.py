@@ -110,8 +110,7 @@ DEFAULTS: dict[str, dict] = {                                   # by algorithm, 
     "D+F": dict(x_step=0.13, momentum=0.5, learning_rate=3.1e-4, weight_decay=3.8e-3),      # authors', VGG5 CIFAR-10
     "S+F": dict(x_step=0.1, learning_rate=2.8e-4, weight_decay=1.1e-4),
     "ePC": dict(T=5, x_step=0.001, learning_rate=4.71e-4, weight_decay=1.48e-5),             # ePC authors', VGG5 CIFAR-10
-    "iPC": dict(x_step=0.1, learning_rate=1e-4, weight_decay=1e-4),                          # untuned, and all below
-    "iPC+S": dict(x_step=0.1, learning_rate=1e-4, weight_decay=1e-4), "iPC+D": dict(x_step=0.1, learning_rate=1e-4, weight_decay=1e-4),
+    **dict.fromkeys(("iPC", "iPC+S", "iPC+D"), dict(x_step=0.1, learning_rate=1e-4, weight_decay=1e-4)),     # untuned, and all below
     "Meta-PC": dict(x_step=1.0), "EP": dict(x_step=1.0, beta=0.02),                          # steps and nudging as published
     "PC-ALM": dict(x_step=0.23)}                                                             # published for residual MLPs
 STEPS = {"PC-ALM": 2}                                            # T over the number of layers, where it is not 1
@@ -455,7 +454,8 @@ def expected_sizes(exp: Experiment) -> np.ndarray:
     full, recipe, L = resolve(exp), exp.recipe, exp.layers
     if recipe.inference == "sweep":
         return np.ones(L)
-    if recipe.inference not in ("cone", "dense") or recipe.tempo != "batch" or network(exp, 2).parents is not None or str(exp.model).startswith("mupc"):
+    skips = network(exp, 2).parents is not None or str(exp.model).startswith("mupc")
+    if recipe.inference not in ("cone", "dense") or recipe.tempo != "batch" or skips:
         return np.full(L, np.nan)
     c, trace = np.append(np.zeros(L - 1), 1.0), np.zeros(L - 1)
     for precision in 1 / np.asarray(covariance(exp), float):

@@ -6,9 +6,9 @@
 __all__ = ['READINGS', 'NOISE', 'GROWING', 'rows', 'Settled', 'Inference', 'size_of', 'add', 'scale', 'descend', 'final_energies',
            'DenseState', 'dense', 'follow', 'nearer', 'rest_of', 'initial_pass', 'pull', 'pulls', 'backward', 'at_rest',
            'still', 'full', 'Moving', 'start', 'predict', 'left_out', 'predicted', 'local_gradient', 'output_error',
-           'read_moving', 'grows', 'cone', 'check_resting', 'worth', 'only', 'skip_bound', 'gradient_bounds',
-           'error_coordinates', 'sweep', 'infer', 'check_target', 'check_numbers', 'check_covariance', 'as_output',
-           'relax', 'relax_dense']
+           'moved', 'clamped', 'read_moving', 'grows', 'cone', 'check_resting', 'worth', 'only', 'skip_bound',
+           'gradient_bounds', 'error_coordinates', 'sweep', 'infer', 'check_target', 'check_numbers',
+           'check_covariance', 'as_output', 'relax', 'relax_dense']
 
 # %% ../nbs/05_inference.ipynb #ac3134fc
 from functools import partial
@@ -294,6 +294,18 @@ def output_error(state: Moving, dmu: Any) -> Any:
     return jax.tree.map(jnp.subtract, state.d[-1], change)
 
 
+def moved(solver: optax.GradientTransformation, gradient: tuple, state: Moving) -> Moving:
+    "The state after a step of the solver on the hidden activities; predictions and errors are still the old ones."
+    hidden, inner = descend(solver, gradient, state.solver, state.unknowns, add(state.initial[:-1], state.d[:-1]))
+    return state._replace(unknowns=hidden, solver=inner, d=(*hidden, state.d[-1]))
+
+
+def clamped(net: Network, params: tuple, x: Any, state: Moving, weights: Any = None) -> Moving:
+    "`predicted`, with the error of an output that stays at its target."
+    state = predicted(net, params, x, state, weights)
+    return state._replace(eps=(*state.eps[:-1], output_error(state, state.dmu[-1])))
+
+
 def read_moving(net: Network, params: tuple, x: Any, state: Moving) -> Settled:
     "The record of a state that follows displacements."
     d, dmu, eps = (full(trees, state.initial) for trees in (state.d, state.dmu, state.eps))
@@ -326,19 +338,13 @@ def cone(solver: optax.GradientTransformation, growing: bool | None = None, skip
     def init(net, params, stats, x, output):
         return start(solver, net, params, stats, x, output, skip > 0 or grows(net, growing))
 
-    def see(net, params, x, state, weights=None):
-        state = predicted(net, params, x, state, weights)
-        return state._replace(eps=(*state.eps[:-1], output_error(state, state.dmu[-1])))
-
     def step(net, params, x, state, row):                    # with skip layers predict when their error is asked for, not before
-        state = see(net, params, x, state, row[0]) if skip else state
-        gradient = local_gradient(net, params, x, state, state.eps, row)
-        hidden, inner = descend(solver, gradient, state.solver, state.unknowns, add(state.initial[:-1], state.d[:-1]))
-        state = state._replace(unknowns=hidden, solver=inner, d=(*hidden, state.d[-1]))
-        return state if skip else see(net, params, x, state)
+        state = clamped(net, params, x, state, row[0]) if skip else state
+        state = moved(solver, local_gradient(net, params, x, state, state.eps, row), state)
+        return state if skip else clamped(net, params, x, state)
 
     def read(net, params, x, state):
-        return read_moving(net, params, x, see(net, params, x, state) if skip else state)
+        return read_moving(net, params, x, clamped(net, params, x, state) if skip else state)
 
     return Inference(init, step, read, skip)
 

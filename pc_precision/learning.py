@@ -148,11 +148,12 @@ def learn(algorithm: Algorithm, optimiser: optax.GradientTransformation, net: Ne
     with jax.ensure_compile_time_eval() if skip else contextlib.nullcontext():       # what is left out must be known before compiling
         covariance = algorithm.schedule(T, len(net) if net.parents is None else net.distance)
     table, kept = rows(net, covariance, algorithm.reading), worth(net, covariance, algorithm.reading, skip)
-    way = at_every_step if choose("tempo", algorithm.tempo, TEMPOS) == "step" else after_inference
-    return way(algorithm, optimiser, net, params, stats, state, x, output, table, kept)
+    if choose("tempo", algorithm.tempo, TEMPOS) == "step":
+        return at_every_step(algorithm, optimiser, net, params, stats, state, x, output, table)
+    return after_inference(algorithm, optimiser, net, params, stats, state, x, output, table, kept)
 
 
-def after_inference(algorithm, optimiser, net, params, stats, state, x, output, table, kept=None) -> Learned:
+def after_inference(algorithm, optimiser, net, params, stats, state, x, output, table, kept) -> Learned:
     "One weight step when inference has ended: Algorithm 1 of the paper."
     settled = infer(algorithm.inference, net, params, stats, x, output, table, kept=kept)
     grads, after = weight_gradient(net, params, settled.stats, x, settled, algorithm.rule)
@@ -161,7 +162,7 @@ def after_inference(algorithm, optimiser, net, params, stats, state, x, output, 
     return Learned(optax.apply_updates(params, updates), after, state, settled, errors)
 
 
-def at_every_step(algorithm, optimiser, net, params, stats, state, x, output, table, kept=None) -> Learned:
+def at_every_step(algorithm, optimiser, net, params, stats, state, x, output, table) -> Learned:
     """Incremental predictive coding (iPC): activities and weights step down the weighted energy together, from the same point.
 
     Layers that the error has not reached have exactly no gradient, and parameters without a gradient rest.

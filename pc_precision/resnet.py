@@ -11,12 +11,11 @@ from functools import partial
 from typing import Any, Sequence
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
 from .checks import check_positive, check_whole, choose
 from .kernels import conv3x3
-from .layers import ACTIVATIONS, KEEP, Layer, Network, batch_norm, linear_params, uniform
+from .layers import ACTIVATIONS, KEEP, Layer, Network, batch_norm, batch_norm_start, linear_params, uniform
 
 # %% ../nbs/09_resnet.ipynb #9721ccc3
 def joined(x: Any) -> jax.Array:
@@ -85,8 +84,8 @@ class Conv(Layer):
         params = {"kernel": uniform(key, (self.size, self.size, x.shape[-1], self.features), fan_in, x.dtype)}
         if self.batch_norm is None:
             return params, {}
-        one, zero = jnp.ones(self.features, x.dtype), jnp.zeros(self.features, x.dtype)
-        return params | {"scale": one, "shift": zero}, {"mean": zero, "var": one}
+        more, stats = batch_norm_start(self.features, x.dtype)
+        return params | more, stats
 
     def linear(self, params: dict, x: Any) -> jax.Array:
         "What is read, added up: the convolution comes after the activation."

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['DISPATCH', 'State', 'Hyper', 'Info', 'Plan', 'Selection', 'Protocol', 'make_plan', 'numbers_of', 'selection_of',
            'protocol', 'make_algorithm', 'report', 'prepare_batch', 'as_targets', 'train_step', 'jit_step', 'jit_steps',
-           'train_epoch', 'learning_rates', 'epoch_hyper', 'jit_evaluate', 'evaluate', 'merit', 'jit_init', 'start',
-           'diverged', 'Epoch', 'best_epoch', 'finished', 'data_of', 'check_data', 'check_augmentation',
+           'at_once', 'train_epoch', 'learning_rates', 'epoch_hyper', 'jit_evaluate', 'evaluate', 'merit', 'jit_init',
+           'start', 'diverged', 'Epoch', 'best_epoch', 'finished', 'data_of', 'check_data', 'check_augmentation',
            'training_split', 'train', 'one_epoch']
 
 # %% ../nbs/14_training.ipynb #37ece6d0
@@ -200,13 +200,18 @@ def jit_steps(plan: Plan, state: State, data: tuple, order: jax.Array, hyper: Hy
 DISPATCH = 64
 
 
+def at_once(steps: int) -> int:
+    "How many of an epoch's steps go into one dispatch: the largest divisor of at most DISPATCH, so that all are alike."
+    return max(n for n in range(1, DISPATCH + 1) if steps % n == 0)
+
+
 def train_epoch(plan: Plan, state: State, data: tuple, hyper: Hyper) -> tuple[State, Info]:
     "One epoch over `data` = (images uint8, labels) on the device, incomplete last batch left out; Info is the mean."
     steps, infos = len(hyper.learning_rate), []
     key, shuffle = jax.random.split(state.key)
     order = jax.random.permutation(shuffle, len(data[1]))[:steps * plan.batch_size].reshape(steps, plan.batch_size)
     state, order = state._replace(key=key), divide(order, mesh_under(state.params), axis=1)
-    size = max(n for n in range(1, DISPATCH + 1) if steps % n == 0)
+    size = at_once(steps)
     numbers = lambda part: hyper._replace(beta=hyper.beta[part], learning_rate=hyper.learning_rate[part])
     jit_steps.lower(plan, state, data, order[:size], numbers(slice(size))).compile()      # before the steps need memory of their own
     release_memory()

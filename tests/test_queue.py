@@ -200,7 +200,8 @@ def test_a_terminal_shows_how_far_it_is_and_a_file_gets_the_lines_alone(tmp_path
         monkeypatch.setattr(queue.sys.stderr, "isatty", lambda: terminal)
         queue.work(GRID[:1], tmp_path / str(terminal), say=said.append)
         assert said == ["digits mlp-4 PC seed 0", "  finished"]
-        assert ("0 of 1 runs" in capsys.readouterr().err) is terminal
+        shown = capsys.readouterr().err
+        assert ("0 of 1 runs" in shown) is shown.endswith("\r\x1b[K") is terminal       # the line is gone before the outcome is said
 
 
 # Signals, in processes

@@ -10,7 +10,7 @@ from pc_precision.energy import LOSSES, Output
 from pc_precision.experiment import Experiment
 from pc_precision.inference import cone, error_coordinates, infer, rows
 from pc_precision.layers import Network, feedforward, mlp, predictions, vgg
-from pc_precision.learning import backprop_loss, weight_gradient
+from pc_precision.learning import weight_gradient
 from pc_precision.precision import Constant, Spiking
 from pc_precision.rivals import (alignment, augmented_lagrangian, both_ways, equilibrium_propagation, fixed_predictions,
                                  normalised)

@@ -11,7 +11,6 @@ import datetime
 import hashlib
 import os
 import re
-import subprocess
 import sys
 import time
 from functools import partial
@@ -31,8 +30,9 @@ from pc_precision.devices import AXIS
 from pc_precision.experiment import Experiment, network
 from pc_precision.paper.costs import images_of, layer_flops, shapes, training_flops
 from pc_precision.paper.items import TIMING, grid
+from pc_precision.runs.results import commit
 from pc_precision.runs.store import write_whole
-from pc_precision.training import DISPATCH, epoch_hyper, jit_evaluate, jit_steps, protocol, start
+from pc_precision.training import at_once, epoch_hyper, jit_evaluate, jit_steps, protocol, start
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "results" / "devices" / "programs.csv"
@@ -100,7 +100,7 @@ def lowered(program: str, exp: Experiment, target: Target, devices: int) -> Any:
     "A program for a device that is not here, up to the device's own compiler: `jit_steps` of an epoch, or `jit_evaluate`."
     told, (everywhere, divided) = protocol(exp, DATASETS[exp.dataset]), places(target, devices)
     plan, steps = told.plan, images_of(exp)[0] // exp.batch_size
-    size = max(n for n in range(1, DISPATCH + 1) if steps % n == 0)
+    size = at_once(steps)
     hyper = epoch_hyper(told, size, 0)
     with kernels.TARGET(target.platform):
         state = shaped(jax.eval_shape(partial(start, plan, 0)), everywhere)
@@ -204,8 +204,7 @@ def row_of(program: str, exp: Experiment, target: Target, devices: int, path: Pa
     done = low.compile()
     took, flops = time.perf_counter() - began, (done.cost_analysis() or {}).get("flops")       # none from the compiler for GPUs
     row = about | measured(program, exp, target, devices, done.as_text(), done.memory_analysis(), took, flops)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    keep(row | dict(commit=commit, date=datetime.date.today().isoformat()), path)
+    keep(row | dict(commit=(commit()[0] or "")[:7], date=datetime.date.today().isoformat()), path)
     return row
 
 

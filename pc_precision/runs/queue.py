@@ -239,6 +239,7 @@ def work(wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = N
                 continue
             say(title(exp) + (", from its checkpoint" if is_begun(exp, store) else ""))
             outcome, said = attempt(lambda: run_missing(exp, store, data, progress, every, limit), limit)
+            progress.clear()
             say(f"  {outcome}" + (f": {said}" if said else ""))
             yield Ended(exp, outcome, said)
     return work_through(wanted, store, limit, train)

@@ -237,6 +237,11 @@ class Progress:
         if line or self.place:
             print(f"\r\x1b[K{line}" if self.place and line else line, end=end, file=sys.stderr, flush=True)
 
+    def clear(self) -> None:
+        "Take the line away from a terminal, where something else is about to be said."
+        if self.place and self.efforts:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
     def begin(self, exp: Experiment) -> None:
         "A run begins."
         self.exp, self.count = exp, 0

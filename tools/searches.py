@@ -2,8 +2,9 @@
 
 usage: python tools/searches.py [--data FOLDER] [--results FOLDER] [--list] [--gather]
 
-Trials go into RESULTS/search; --gather copies what the finished searches found into the package.  Interrupt it at any
-time: the same command goes on where it was.  Several may run at once, each takes the next search that none works at.
+Trials go into RESULTS/search, those of an unfinished search as a journal that can be committed; --gather copies what the
+finished searches found into the package.  Interrupt it at any time: the same command goes on where it was.  Several may
+run at once, each takes the next search that none works at.
 """
 import argparse
 from pathlib import Path
@@ -46,11 +47,12 @@ def trials_on_record(plan: Search, folder: Path) -> int:
 
 def run(plan: Search, folder: Path, data: Path | None) -> None:
     """Search; the first trial takes the settings known before."""
-    storage = folder / "search.db"
+    storage = folder / f"{plan.name}.journal"
     with quiet():
         study, known = open_study(plan, storage), resolve(plan.base)
         study.enqueue_trial({name: getattr(known, name) for name in plan.space}, skip_if_exists=True)
     trials = search(plan, folder, data, storage)
+    storage.unlink()                                         # the record says it all
     print(f"{plan.name}: best validation accuracy {100 * trials.value.max():.1f} %", flush=True)
 
 

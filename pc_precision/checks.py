@@ -17,14 +17,19 @@ import numpy as np
 
 # %% ../nbs/00_checks.ipynb #e72e52b9
 def choose(what: str, value: Any, allowed: Iterable[Any]) -> Any:
-    "Return `value` if it is one of `allowed`, else raise a ValueError that names the nearest and all allowed values."
+    """Return `value` if it is one of `allowed`, else raise a ValueError that names the
+    nearest and all allowed values.
+    """
     allowed = list(allowed)
     if value in allowed:
         return value
-    near = difflib.get_close_matches(str(value).lower(), {str(a).lower(): a for a in allowed}, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(
+        str(value).lower(), {str(a).lower(): a
+                             for a in allowed}, n=1, cutoff=0.5)
     near = next((a for a in allowed if near and str(a).lower() == near[0]), None)
     hint = f" (did you mean {near!r}?)" if near is not None else ""
-    raise ValueError(f"unknown {what} {value!r}{hint}; allowed: {', '.join(map(repr, allowed))}")
+    raise ValueError(f"unknown {what} {value!r}{hint}; allowed: "
+                     f"{', '.join(map(repr, allowed))}")
 
 # %% ../nbs/00_checks.ipynb #ddaa5017
 def concrete(tree: Any) -> bool:
@@ -34,7 +39,8 @@ def concrete(tree: Any) -> bool:
 
 def finite(tree: Any) -> bool:
     "Whether all numbers of a pytree are finite; traced ones count as finite."
-    return not concrete(tree) or all(np.isfinite(np.asarray(a, np.float64)).all() for a in jax.tree.leaves(tree))
+    return not concrete(tree) or all(
+        np.isfinite(np.asarray(a, np.float64)).all() for a in jax.tree.leaves(tree))
 
 
 def as_number(value: Any) -> float:
@@ -46,24 +52,38 @@ def as_number(value: Any) -> float:
 
 # %% ../nbs/00_checks.ipynb #e15f7afb
 def check_positive(infinite: bool = False, /, **values: Any) -> None:
-    "Raise a ValueError naming the first of `values` that is not a positive number (or infinity, if allowed); traced values pass."
+    """Raise a ValueError naming the first of `values` that is not a positive number
+    (or infinity, if allowed); traced values pass.
+    """
     for name, value in values.items():
         if not concrete(value):
             continue
-        number = np.asarray(value)                # inside jit a comparison by jax would trace even a constant
-        if number.ndim or not jnp.issubdtype(number.dtype, jnp.number) or not 0 < number < np.inf and not (infinite and number == np.inf):
-            raise ValueError(f"{name} must be a positive number{'' if infinite else ' below infinity'}, not {value!r}")
+        # inside jit a comparison by jax would trace even a constant
+        number = np.asarray(value)
+        if number.ndim or not jnp.issubdtype(
+                number.dtype, jnp.number) or not 0 < number < np.inf and not (
+                    infinite and number == np.inf):
+            raise ValueError(f"{name} must be a positive "
+                             f"number{'' if infinite else ' below infinity'}, not "
+                             f"{value!r}")
 
 
 def check_whole(least: int = 1, /, **values: Any) -> None:
-    "Raise a ValueError naming the first of `values` that is not a whole number of at least `least`."
+    """Raise a ValueError naming the first of `values` that is not a whole number of at
+    least `least`.
+    """
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        if isinstance(value,
+                      bool) or not isinstance(value,
+                                              (int, np.integer)) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, not "
+                             f"{value!r}")
 
 # %% ../nbs/00_checks.ipynb #ed0ba929
 def unwritable(folder: Any) -> OSError | None:
-    "Why no file can be made in a folder, which is made if it is not there; None if one can."
+    """Why no file can be made in a folder, which is made if it is not there; None if
+    one can.
+    """
     try:
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()

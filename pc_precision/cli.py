@@ -33,19 +33,25 @@ from .runs.store import Store
 
 # %% ../nbs/40_cli.ipynb #c053b47e
 def notebook_folder() -> Path:
-    "The folder nbs/ of a clone, else the copy that an installed package brings; raises FileNotFoundError where neither is."
+    """The folder nbs/ of a clone, else the copy that an installed package brings;
+    raises FileNotFoundError where neither is.
+    """
     import pc_precision
     package = Path(pc_precision.__file__).parent
     for folder in (package.parent / "nbs", package / "notebooks"):
         if any(folder.glob("*.ipynb")):
             return folder
-    raise FileNotFoundError(f"there are no notebooks in {package}, nor in nbs/ beside it: install pc_precision again")
+    raise FileNotFoundError(f"there are no notebooks in {package}, nor in nbs/ beside "
+                            "it: install pc_precision again")
 
 
 def notebooks() -> dict[str, Path]:
     "The notebooks of figures and tables by name."
     found = sorted(notebook_folder().glob("*.ipynb"))
-    return {path.stem: path for path in found if not path.name[0].isdigit() and path.stem != "index"}
+    return {
+        path.stem: path
+        for path in found
+        if not path.name[0].isdigit() and path.stem != "index"}
 
 
 def cells(path: Path) -> list[dict]:
@@ -61,34 +67,47 @@ def is_parameters(cell: dict) -> bool:
 # %% ../nbs/40_cli.ipynb #61a90c71
 def headline(path: Path) -> str:
     "The first heading of a notebook; empty if it has none."
-    text = "\n".join(cell["source"] for cell in cells(path) if cell["cell_type"] == "markdown")
+    text = "\n".join(
+        cell["source"] for cell in cells(path) if cell["cell_type"] == "markdown")
     found = re.search(r"^# +(.+)$", text, re.MULTILINE)
     return found[1].strip() if found else ""
 
 # %% ../nbs/40_cli.ipynb #909a0f66
 def declared(path: Path) -> list[str]:
     "The parameters that a notebook declares."
-    statements = [node for cell in cells(path) if is_parameters(cell) for node in ast.parse(cell["source"]).body]
+    statements = [
+        node for cell in cells(path) if is_parameters(cell)
+        for node in ast.parse(cell["source"]).body]
     return [node.target.id for node in statements if isinstance(node, ast.AnnAssign)]
 
 
-def arguments(path: Path, out: Path, given: dict[str, str], more: Iterable[tuple[str, str]]) -> list[str]:
-    "papermill's arguments: `given` parameters that the notebook declares, then `more`, which it checks itself."
+def arguments(path: Path, out: Path, given: dict[str, str],
+              more: Iterable[tuple[str, str]]) -> list[str]:
+    """papermill's arguments: `given` parameters that the notebook declares, then
+    `more`, which it checks itself.
+    """
     known = [(name, value) for name, value in given.items() if name in declared(path)]
     words = [str(path), str(out / path.name)]
-    return words + [word for name, value in (*known, *more) for word in ("-p", name, value)]
+    return words + [
+        word for name, value in (*known, *more) for word in ("-p", name, value)]
 
 
 def read_parameters(name: str, given: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    "Parameters of a notebook as papermill reads them; ValueError for one that the notebook does not declare."
+    """Parameters of a notebook as papermill reads them; ValueError for one that the
+    notebook does not declare.
+    """
     from papermill.cli import _resolve_type
     known = declared(notebooks()[choose("notebook", name, notebooks())])
-    return {choose("parameter", key, known): _resolve_type(value) for key, value in given}
+    return {
+        choose("parameter", key, known): _resolve_type(value)
+        for key, value in given}
 
 
 def job_of(name: str, parameters: dict[str, Any], store: str, **times: Any) -> Job:
     "What a notebook trains with these parameters, and where. times: of `Job`."
-    return Job(tuple(items(name, **parameters)), store_of(name, parameters.get("results_dir", store)), parameters.get("data_dir"), **times)
+    return Job(tuple(items(name, **parameters)),
+               store_of(name, parameters.get("results_dir", store)),
+               parameters.get("data_dir"), **times)
 
 # %% ../nbs/40_cli.ipynb #10c6b381
 def hours(missing: Iterable[Experiment], seconds: dict[tuple, float]) -> str:
@@ -98,7 +117,8 @@ def hours(missing: Iterable[Experiment], seconds: dict[tuple, float]) -> str:
     unknown = sum(each is None for _, each in known)
     if unknown == len(known):
         return "unknown" if known else "0"
-    return f"{total:.2g}" + (f" (unknown: {unknown} of {len(known)} runs)" if unknown else "")
+    return f"{total:.2g}" + (f" (unknown: {unknown} of {len(known)} runs)"
+                             if unknown else "")
 
 # %% ../nbs/40_cli.ipynb #0e7a1a79
 def interrupted(said: str) -> None:
@@ -108,9 +128,13 @@ def interrupted(said: str) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    "Make a folder for what comes out; raises OSError with one sentence if nothing can be written in it."
+    """Make a folder for what comes out; raises OSError with one sentence if nothing
+    can be written in it.
+    """
     if error := unwritable(folder):
-        raise OSError(error.errno, f"nothing can be written in {folder} ({error.strerror}): choose another folder with --out")
+        raise OSError(error.errno, f"nothing can be written in {folder} "
+                                   f"({error.strerror}): choose another folder with "
+                                   "--out")
 
 
 @contextlib.contextmanager
@@ -131,7 +155,9 @@ def one_sentence() -> Iterator[None]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    "Predictive coding networks with precision schedules: the paper's figures and tables."
+    """Predictive coding networks with precision schedules: the paper's figures and
+    tables.
+    """
 
 
 @main.command("list")
@@ -146,9 +172,13 @@ def list_notebooks() -> None:
 # %% ../nbs/40_cli.ipynb #5479aa80
 def asked(function: Callable) -> Callable:
     "The argument and the options that tell which runs of which notebook."
-    for add in (click.option("--results", "store", default="results", show_default=True, help="The store of finished runs."),
-                click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated."),
-                click.option("--profile", default="smoke", show_default=True, help=f"One of {', '.join(PROFILES)}."),
+    for add in (click.option("--results", "store", default="results", show_default=True,
+                             help="The store of finished runs."),
+                click.option("-p", "parameters", nargs=2, multiple=True,
+                             metavar="NAME VALUE",
+                             help="A parameter; may be repeated."),
+                click.option("--profile", default="smoke", show_default=True,
+                             help=f"One of {', '.join(PROFILES)}."),
                 click.argument("name")):
         function = add(function)
     return function
@@ -156,21 +186,32 @@ def asked(function: Callable) -> Callable:
 
 @main.command("run")
 @asked
-@click.option("--out", default="out", show_default=True, help="Where the executed notebook and what it makes go.")
-@click.option("--time-limit", metavar="TIME", help="Train for 90s, 25m, 2h or 1h30m; the notebook runs once nothing is left.")
-@click.option("--engine", default="local", show_default=True, help="local: one run after the other here; ray: on a Ray cluster.")
-@click.option("--gpus", type=float, help="GPUs of a run, with --engine ray.  [default: 1 if the cluster has any]")
-@click.option("--cores", type=int, default=1, show_default=True, help="CPU cores of a run, with --engine ray.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that train here at once.")
-def run_notebook(name: str, profile: str, parameters: tuple, store: str, out: str, time_limit: str, workers: int, **engine: Any) -> None:
+@click.option("--out", default="out", show_default=True,
+              help="Where the executed notebook and what it makes go.")
+@click.option("--time-limit", metavar="TIME", help="Train for 90s, 25m, 2h or 1h30m; "
+                                                   "the notebook runs once nothing is "
+                                                   "left.")
+@click.option("--engine", default="local", show_default=True,
+              help="local: one run after the other here; ray: on a Ray cluster.")
+@click.option("--gpus", type=float, help="GPUs of a run, with --engine ray.  "
+                                         "[default: 1 if the cluster has any]")
+@click.option("--cores", type=int, default=1, show_default=True,
+              help="CPU cores of a run, with --engine ray.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
+              help="Processes that train here at once.")
+def run_notebook(name: str, profile: str, parameters: tuple, store: str, out: str,
+                 time_limit: str, workers: int, **engine: Any) -> None:
     "Train what the notebook NAME lacks, then run it with papermill."
     with one_sentence():
         read = {"profile": profile} | read_parameters(name, parameters)
         job = job_of(name, read, store, time_limit=time_limit)
         for folder in (out, read.get("out_dir", out)):
-            make_folder(Path(folder).expanduser())           # said now, not after hours of training
+            # said now, not after hours of training
+            make_folder(Path(folder).expanduser())
         use_compilation_cache()
-        same = ["--profile", profile, "--results", store, *(word for given in parameters for word in ("-p", *given))]
+        same = [
+            "--profile", profile, "--results", store,
+            *(word for given in parameters for word in ("-p", *given))]
         with helpers(workers - 1, [name, *same]):
             if trained_before(name, read, job, **engine):
                 return
@@ -185,12 +226,16 @@ def run_notebook(name: str, profile: str, parameters: tuple, store: str, out: st
 @asked
 @click.option("--data-dir", help="Where the data sets were prepared.")
 @click.option("--time-limit", metavar="TIME", help="90s, 25m, 2h or 1h30m.")
-@click.option("--pack", metavar="FILE", help="What the store holds of this notebook at the end goes into FILE.")
-@click.option("--checkpoint-every", "every", type=float, default=5.0, show_default=True, help="Least seconds between checkpoints.")
-def train_notebook(name: str, profile: str, parameters: tuple, store: str, data_dir: str | None, **times: Any) -> None:
+@click.option("--pack", metavar="FILE", help="What the store holds of this notebook "
+                                             "at the end goes into FILE.")
+@click.option("--checkpoint-every", "every", type=float, default=5.0, show_default=True,
+              help="Least seconds between checkpoints.")
+def train_notebook(name: str, profile: str, parameters: tuple, store: str,
+                   data_dir: str | None, **times: Any) -> None:
     "Train what the notebook NAME lacks, without running it."
     with one_sentence():
-        read = {"profile": profile, "data_dir": data_dir} | read_parameters(name, parameters)
+        read = {"profile": profile, "data_dir": data_dir} | read_parameters(
+            name, parameters)
         use_compilation_cache()
         if start(job_of(name, read, store, **times), click.echo).failed:
             raise SystemExit(1)
@@ -199,26 +244,36 @@ def train_notebook(name: str, profile: str, parameters: tuple, store: str, data_
 ENGINES = ("local", "ray")
 
 
-def trained_before(name: str, parameters: dict[str, Any], job: Job, engine: str, gpus: float | None, cores: int) -> bool:
-    "Work on a job before its notebook does; whether something is left, for lack of time."
+def trained_before(name: str, parameters: dict[str, Any], job: Job, engine: str,
+                   gpus: float | None, cores: int) -> bool:
+    """Work on a job before its notebook does; whether something is left, for lack of
+    time.
+    """
     if choose("engine", engine, ENGINES) == "local":
         if job.time_limit:
             return something_left(job, work)
-        results(job.wanted, job.store, job.data_dir)         # and wait for what other processes train
+        # and wait for what other processes train
+        results(job.wanted, job.store, job.data_dir)
         return False
     cluster = Cluster(gpus, cores)
     for plan in plans(name, **parameters):
-        search_on(cluster, plan, Order(Path(job.store) / "search", job.data_dir), parameters.get("storage"))
+        search_on(cluster, plan, Order(Path(job.store) / "search", job.data_dir),
+                  parameters.get("storage"))
     return something_left(job, cluster)
 
 
 @contextlib.contextmanager
 def helpers(number: int, words: list[str]) -> Iterator[None]:
-    "Inside, so many more processes train what the words after `pc-precision train` name; at the end they stop after their epoch."
+    """Inside, so many more processes train what the words after `pc-precision train`
+    name; at the end they stop after their epoch.
+    """
     if number and words[0] == "table6":
-        raise ValueError("table6 measures seconds, so its runs do not share a machine: use --workers 1")
+        raise ValueError("table6 measures seconds, so its runs do not share a "
+                         "machine: use --workers 1")
     command = [sys.executable, "-m", "pc_precision", "train", *words]
-    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(number)]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(number)]
     try:
         yield
     finally:
@@ -229,10 +284,13 @@ def helpers(number: int, words: list[str]) -> Iterator[None]:
 
 
 def something_left(job: Job, engine: Callable) -> bool:
-    "Work on a job within its time; whether runs are left. Raises ClickException if one failed."
+    """Work on a job within its time; whether runs are left. Raises ClickException if
+    one failed.
+    """
     left = start(job, click.echo, engine)
     if left.failed:
-        raise click.ClickException(f"{len(left.failed)} runs failed: {next(iter(left.failed.values()))}")
+        raise click.ClickException(f"{len(left.failed)} runs failed: "
+                                   f"{next(iter(left.failed.values()))}")
     return bool(left.under_way or left.to_do or left.elsewhere)
 
 # %% ../nbs/40_cli.ipynb #45a184d1
@@ -244,7 +302,8 @@ def status_lines(runs: list[dict], device: str) -> Iterator[tuple]:
             wanted = {exp.key: exp for exp in items(name, profile)}
             missing = [exp for key, exp in wanted.items() if key not in there]
             if wanted:
-                yield name, profile, len(wanted), len(wanted) - len(missing), len(missing), hours(missing, seconds)
+                yield name, profile, len(wanted), len(wanted) - len(missing), len(
+                    missing), hours(missing, seconds)
 
 
 def under_way_lines(store: str, there: set[str]) -> Iterator[str]:
@@ -252,24 +311,35 @@ def under_way_lines(store: str, there: set[str]) -> Iterator[str]:
     for notes in under_way(store):
         if notes["key"] not in there:
             exp, last = notes["experiment"], notes["sessions"][-1]
-            what = " ".join(str(exp.get(name) or "none") for name in ("dataset", "model", "algorithm", "batch_norm"))
-            yield f"  under way: {what} seed {exp['seed']}: epoch {notes['epoch']} of {exp['epochs']}, last on {last['device']}"
+            what = " ".join(
+                str(exp.get(name) or "none")
+                for name in ("dataset", "model", "algorithm", "batch_norm"))
+            at = f"epoch {notes['epoch']} of {exp['epochs']}, last on {last['device']}"
+            yield f"  under way: {what} seed {exp['seed']}: {at}"
 
 
 @main.command()
-@click.option("--results", "store", default="results", show_default=True, help="The store of finished runs.")
+@click.option("--results", "store", default="results", show_default=True,
+              help="The store of finished runs.")
 def status(store: str) -> None:
-    "What the store holds, what each notebook still lacks, and how long that takes on this device."
+    """What the store holds, what each notebook still lacks, and how long that takes on
+    this device.
+    """
     with one_sentence():
         runs, device = list(Store(store).runs()), processor()
         lost = sum(run["outcome"] == "diverged" for run in runs)
-        click.echo(f"{store}: {len(runs)} runs" + (f", {lost} diverged" if lost else ""))
+        click.echo(f"{store}: {len(runs)} runs"
+                   + (f", {lost} diverged" if lost else ""))
         for place in dict.fromkeys(run["provenance"]["device"] for run in runs):
-            click.echo(f"  {sum(run['provenance']['device'] == place for run in runs)} on {place}")
+            click.echo(
+                f"  {sum(run['provenance']['device'] == place for run in runs)} on "
+                f"{place}")
         for line in under_way_lines(store, {run["key"] for run in runs}):
             click.echo(line)
         line = "{:<20} {:<8} {:>5} {:>7} {:>8}  {}".format
-        click.echo(line("notebook", "profile", "runs", "stored", "missing", f"hours at most on {device}"))
+        click.echo(
+            line("notebook", "profile", "runs", "stored", "missing",
+                 f"hours at most on {device}"))
         for row in status_lines(runs, device):
             click.echo(line(*row))
 
@@ -281,7 +351,8 @@ def results_group() -> None:
 
 @results_group.command()
 @click.argument("file")
-@click.option("--results", "store", default="results", show_default=True, help="The store to pack.")
+@click.option("--results", "store", default="results", show_default=True,
+              help="The store to pack.")
 def pack(file: str, store: str) -> None:
     "Pack the results of a store in FILE, a .zip."
     with one_sentence():
@@ -290,12 +361,16 @@ def pack(file: str, store: str) -> None:
 
 @results_group.command()
 @click.argument("sources", nargs=-1, required=True, metavar="FILE...")
-@click.option("--results", "store", default="results", show_default=True, help="The store that gets what it lacks.")
+@click.option("--results", "store", default="results", show_default=True,
+              help="The store that gets what it lacks.")
 def merge(sources: tuple, store: str) -> None:
-    "Add the results in FILE... (or in folders) that a store lacks; refuses different results of one run."
+    """Add the results in FILE... (or in folders) that a store lacks; refuses different
+    results of one run.
+    """
     with one_sentence():
         merged = Store(store).merge(sources)
-        click.echo(f"{merged.new} results merged into {store}, {merged.there} were there")
+        click.echo(f"{merged.new} results merged into {store}, {merged.there} were "
+                   "there")
 
 
 @main.command()
@@ -305,8 +380,10 @@ def info() -> None:
     about = provenance()
     for package, number in {"python": about["python"], **about["versions"]}.items():
         click.echo(f"{package:<13} {number or 'not installed'}")
-    click.echo(f"{'commit':<13} {about['commit'] or 'unknown'}{' and changes' if about['dirty'] else ''}")
-    click.echo(f"{'devices':<13} {', '.join(map(str, jax.devices()))} ({about['device']})")
+    changes = " and changes" if about["dirty"] else ""
+    click.echo(f"{'commit':<13} {about['commit'] or 'unknown'}{changes}")
+    click.echo(f"{'devices':<13} {', '.join(map(str, jax.devices()))} "
+               f"({about['device']})")
 
 # %% ../nbs/40_cli.ipynb #1c2c712b
 if __name__ == "__main__" and __spec__ is not None:

@@ -8,7 +8,15 @@ __all__ = ['DATASETS', 'COUNTS', 'Split', 'DatasetInfo', 'Dataset', 'check_image
            'float_statistics', 'dataset', 'augment', 'normalise']
 
 # %% ../nbs/11_data.ipynb #40828082
-import contextlib, difflib, hashlib, importlib.resources, importlib.util, io, os, pathlib, zipfile
+import contextlib
+import difflib
+import hashlib
+import importlib.resources
+import importlib.util
+import io
+import os
+import pathlib
+import zipfile
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +26,9 @@ import numpy as np
 
 # %% ../nbs/11_data.ipynb #d8881b84
 class Split(NamedTuple):
-    "One part of a data set, shuffled, in an order that depends on nothing but its content."
+    """One part of a data set, shuffled, in an order that depends on nothing but its
+    content.
+    """
     images: np.ndarray  # uint8 (N, H, W, C)
     labels: np.ndarray  # int32 (N,)
 
@@ -27,7 +37,9 @@ class Split(NamedTuple):
 class DatasetInfo:
     "What the training code must know about a data set."
     name: str
-    classes: int  # number of outputs: of classes, whose labels are 0 .. classes - 1, or of numbers to predict
+    # number of outputs: of classes, whose labels are 0 .. classes - 1, or of numbers to
+    # predict
+    classes: int
     image: tuple  # shape of an input, (H, W, C) or any other
     mean: tuple  # per channel, of byte / 255; of floats as they are
     std: tuple  # likewise
@@ -38,7 +50,9 @@ class DatasetInfo:
 
 # %% ../nbs/11_data.ipynb #6ddf782f
 class Dataset(NamedTuple):
-    "A whole data set: `train` and `validation` share the official training images, `test` is the official test set."
+    """A whole data set: `train` and `validation` share the official training images,
+    `test` is the official test set.
+    """
     info: DatasetInfo
     train: Split
     validation: Split
@@ -46,49 +60,72 @@ class Dataset(NamedTuple):
 
 # %% ../nbs/11_data.ipynb #33bc29f7
 _KRIZHEVSKY = "Krizhevsky (2009), Learning multiple layers of features from tiny images"
-DATASETS = {d.name: d for d in (
-    DatasetInfo("digits", 10, (32, 32, 1), (0.3051,), (0.3234,), False, 2,
-                "Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, CC BY 4.0", False),
-    DatasetInfo("cifar10", 10, (32, 32, 3), (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010), True, 4,
-                _KRIZHEVSKY, False),
-    DatasetInfo("cifar100", 100, (32, 32, 3), (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761), True, 4,
-                _KRIZHEVSKY, True),
-    DatasetInfo("tiny_imagenet", 200, (64, 64, 3), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), True, 8,
-                "Le and Yang (2015), Tiny ImageNet visual recognition challenge", True))}
+DATASETS = {
+    d.name: d
+    for d in (
+        DatasetInfo(
+            "digits", 10, (32, 32, 1), (0.3051,), (0.3234,), False, 2,
+            "Alpaydin and Kaynak (1998), Optical Recognition of Handwritten "
+            "Digits, CC BY 4.0", False),
+        DatasetInfo("cifar10", 10, (32, 32, 3), (0.4914, 0.4822, 0.4465), (
+            0.2023, 0.1994,
+            0.2010), True, 4, _KRIZHEVSKY, False),
+        DatasetInfo("cifar100", 100, (32, 32, 3), (
+            0.5071, 0.4867, 0.4408), (0.2675,
+                                      0.2565, 0.2761), True, 4, _KRIZHEVSKY, True),
+        DatasetInfo("tiny_imagenet", 200, (64, 64, 3), (0.485, 0.456,
+                                                        0.406), (0.229, 0.224,
+                                                                 0.225), True, 8,
+                    "Le and Yang (2015), Tiny ImageNet visual recognition challenge",
+                    True))}
 
 # %% ../nbs/11_data.ipynb #eed9996b
 def check_images(x: np.ndarray) -> np.ndarray:
-    "Return images (N, ...) unchanged if they are bytes, or floats without NaN and infinity; else raise ValueError."
+    """Return images (N, ...) unchanged if they are bytes, or floats without NaN and
+    infinity; else raise ValueError.
+    """
     kind = np.dtype(x.dtype)
     if len(x.shape) < 2 or not (kind == np.uint8 or jnp.issubdtype(kind, jnp.floating)):
-        raise ValueError(f"images must be a uint8 or float array (N, ...), got {kind} {tuple(x.shape)}")
-    if kind != np.uint8 and not bool(jnp.isfinite(x).all() if isinstance(x, jax.Array) else np.isfinite(x).all()):
+        raise ValueError(f"images must be a uint8 or float array (N, ...), got {kind} "
+                         f"{tuple(x.shape)}")
+    if kind != np.uint8 and not bool(
+            jnp.isfinite(x).all() if isinstance(x, jax.Array) else np.isfinite(x).all()
+    ):
         raise ValueError("images must be finite, but some pixels are NaN or infinite")
     return x
 
 # %% ../nbs/11_data.ipynb #7f93b9cb
 def check_labels(y: np.ndarray, classes: int) -> np.ndarray:
-    "Return labels (N,) of whole numbers from 0 to classes - 1, or float targets (N, classes), unchanged; else raise ValueError."
+    """Return labels (N,) of whole numbers from 0 to classes - 1, or float targets (N,
+    classes), unchanged; else raise ValueError.
+    """
     if jnp.issubdtype(y.dtype, jnp.floating) and y.shape[1:] == (classes,):
         if not np.isfinite(np.asarray(y)).all():
             raise ValueError("targets must be finite, but some are NaN or infinite")
         return y
     if len(y.shape) != 1 or not jnp.issubdtype(y.dtype, jnp.integer):
-        raise ValueError(f"labels must be an integer array (N,), or float targets (N, {classes}), got {y.dtype} {tuple(y.shape)}")
+        raise ValueError("labels must be an integer array (N,), or float targets (N, "
+                         f"{classes}), got {y.dtype} {tuple(y.shape)}")
     if len(y) and not (0 <= int(y.min()) and int(y.max()) < classes):
-        raise ValueError(f"labels must lie in 0..{classes - 1}, got values from {int(y.min())} to {int(y.max())}")
+        raise ValueError(f"labels must lie in 0..{classes - 1}, got values from "
+                         f"{int(y.min())} to {int(y.max())}")
     return y
 
 # %% ../nbs/11_data.ipynb #04711283
 def _sorted(data: Split) -> Split:
-    "The images in the order of the SHA-256 of their pixel bytes (equal images: in the order of their labels)."
-    digests = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in data.images])
+    """The images in the order of the SHA-256 of their pixel bytes (equal images: in
+    the order of their labels).
+    """
+    digests = np.array([
+        hashlib.sha256(image.tobytes()).hexdigest() for image in data.images])
     order = np.lexsort((data.labels, digests))
     return Split(data.images[order], data.labels[order])
 
 # %% ../nbs/11_data.ipynb #5de4e82c
 def _quotas(labels: np.ndarray, n: int) -> np.ndarray:
-    "n images shared among the classes in proportion to their counts, largest remainders first."
+    """n images shared among the classes in proportion to their counts, largest
+    remainders first.
+    """
     quota, rest = np.divmod(np.bincount(labels).astype(np.int64) * n, len(labels))
     quota[np.argsort(-rest, kind="stable")[:n - quota.sum()]] += 1
     return quota
@@ -117,15 +154,20 @@ def _limited(data: Split, limit: int | None) -> Split:
     "The last `limit` images of a sorted split, stratified; of targets simply the last."
     if limit is None:
         return data
-    if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or not 1 <= limit <= len(data.labels):
-        raise ValueError(f"limit must be None or a whole number from 1 to {len(data.labels)}, got {limit!r}")
+    if isinstance(limit, bool) or not isinstance(
+            limit, (int, np.integer)) or not 1 <= limit <= len(data.labels):
+        raise ValueError("limit must be None or a whole number from 1 to "
+                         f"{len(data.labels)}, got {limit!r}")
     if data.labels.ndim > 1:
         return Split(data.images[-limit:], data.labels[-limit:])
-    return _where(data, _first(Split(data.images[::-1], data.labels[::-1]), limit)[::-1])
+    return _where(data,
+                  _first(Split(data.images[::-1], data.labels[::-1]), limit)[::-1])
 
 # %% ../nbs/11_data.ipynb #83f444be
 def _order(n: int) -> np.ndarray:
-    "A fixed permutation of n images; RandomState's stream is frozen, it will be the same in every numpy."
+    """A fixed permutation of n images; RandomState's stream is frozen, it will be the
+    same in every numpy.
+    """
     return np.random.RandomState(0).permutation(n)
 
 
@@ -142,8 +184,11 @@ def _enlarge(values: np.ndarray) -> np.ndarray:
 
 
 def _digits() -> tuple[Split, Split, Split]:
-    "Train 1152, validation 285, test 360 (a fifth), by the rule above on the 8x8 values; 1152 is nine batches of 128."
-    with (importlib.resources.files("pc_precision") / "assets" / "digits.npz").open("rb") as f, np.load(f) as stored:
+    """Train 1152, validation 285, test 360 (a fifth), by the rule above on the 8x8
+    values; 1152 is nine batches of 128.
+    """
+    with (importlib.resources.files("pc_precision") / "assets"
+          / "digits.npz").open("rb") as f, np.load(f) as stored:
         digits = Split(stored["images"], stored["labels"].astype(np.int32))
     test, rest = _cut(_sorted(digits), 360)
     validation, train = _cut(rest, 285)
@@ -152,33 +197,44 @@ def _digits() -> tuple[Split, Split, Split]:
 # %% ../nbs/11_data.ipynb #77ec3b7c
 def _data_dir(data_dir) -> pathlib.Path:
     "`data_dir`, or TFDS's own default."
-    return pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR")
+                        or "~/tensorflow_datasets").expanduser()
 
 # %% ../nbs/11_data.ipynb #c53b3df8
 def version_dir(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
     "The folder of the newest prepared version of a set, None where there is none."
-    found = [p.parent for p in (data_dir / name).glob("*.*.*/*") if p.name in ("dataset_info.json", "train.decoded.npz")]
-    return max(found, key=lambda p: [int(n) if n.isdigit() else -1 for n in p.name.split(".")], default=None)
+    found = [
+        p.parent
+        for p in (data_dir / name).glob("*.*.*/*")
+        if p.name in ("dataset_info.json", "train.decoded.npz")]
+    return max(found,
+               key=lambda p: [int(n) if n.isdigit() else -1 for n in p.name.split(".")],
+               default=None)
 
 # %% ../nbs/11_data.ipynb #3be4bf00
 def _missing(name: str, data_dir: pathlib.Path) -> Exception:
     "What to say when a set is not prepared."
     if name in DATASETS:
-        return FileNotFoundError(f'{name} is not prepared in {data_dir}: prepare it once with '
+        return FileNotFoundError(f'{name} is not prepared in {data_dir}: prepare it '
+                                 'once with '
                                  f'pc.prepare("{name}", "{data_dir}")')
     near = difflib.get_close_matches(name, DATASETS, 1)
-    return ValueError(f"{name!r} is neither one of {', '.join(DATASETS)} nor a TFDS set prepared in {data_dir}"
+    return ValueError(f"{name!r} is neither one of {', '.join(DATASETS)} nor a TFDS "
+                      f"set prepared in {data_dir}"
                       + (f"; did you mean {near[0]!r}?" if near else ""))
 
 # %% ../nbs/11_data.ipynb #5cac1dc8
 @contextlib.contextmanager
 def readable_records(path: pathlib.Path):
-    "Whatever TFDS's readers raise on damaged files (they raise many things) becomes one sentence."
+    """Whatever TFDS's readers raise on damaged files (they raise many things) becomes
+    one sentence.
+    """
     try:
         yield
     except Exception as error:
         said = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} is damaged or not a prepared set, delete that folder and prepare it again: "
+        raise ValueError(f"{path} is damaged or not a prepared set, delete that "
+                         "folder and prepare it again: "
                          f"{type(error).__name__}: {said}") from error
 
 # %% ../nbs/11_data.ipynb #939cce9d
@@ -195,8 +251,10 @@ def _read(builder, split: str, shape: tuple) -> Split:
     "One prepared split as two arrays, in the set's own order."
     import tensorflow_datasets as tfds
     rows = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
-    images, labels = np.empty((len(rows), *shape), np.uint8), np.empty(len(rows), np.int32)
-    for start in range(0, len(rows), 1000):  # a thousand records at once are read in parallel
+    images, labels = np.empty((len(rows), *shape),
+                              np.uint8), np.empty(len(rows), np.int32)
+    # a thousand records at once are read in parallel
+    for start in range(0, len(rows), 1000):
         some = range(start, min(start + 1000, len(rows)))
         for i, row in zip(some, rows.__getitems__(list(some))):
             images[i], labels[i] = decoded_image(row["image"], shape), row["label"]
@@ -204,12 +262,16 @@ def _read(builder, split: str, shape: tuple) -> Split:
 
 # %% ../nbs/11_data.ipynb #8f3ed23a
 def _kept(path: pathlib.Path, count: int) -> Split | None:
-    "The decoded arrays kept in `path`, None unless they are whole and newer than the records."
+    """The decoded arrays kept in `path`, None unless they are whole and newer than the
+    records.
+    """
     try:
-        newest = max((p.stat().st_mtime_ns for p in path.parent.glob("*array_record*")), default=0)
+        newest = max((p.stat().st_mtime_ns for p in path.parent.glob("*array_record*")),
+                     default=0)
         if path.stat().st_mtime_ns < newest:
             return None
-        with path.open("rb") as file, np.load(file) as stored:  # a zip file: numpy checks the CRC-32 of each array
+        # a zip file: numpy checks the CRC-32 of each array
+        with path.open("rb") as file, np.load(file) as stored:
             data = Split(stored["images"], stored["labels"])
         return data if len(data.images) == len(data.labels) == count else None
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
@@ -217,7 +279,9 @@ def _kept(path: pathlib.Path, count: int) -> Split | None:
 
 # %% ../nbs/11_data.ipynb #5eb3eb6e
 def _read_once(builder, split: str, shape: tuple) -> Split:
-    "`_read`, kept beside the records for the next time where the folder can be written."
+    """`_read`, kept beside the records for the next time where the folder can be
+    written.
+    """
     path = pathlib.Path(builder.data_dir) / f"{split}.decoded.npz"
     data = _kept(path, builder.info.splits[split].num_examples)
     if data is None:
@@ -229,7 +293,9 @@ def _read_once(builder, split: str, shape: tuple) -> Split:
 
 # %% ../nbs/11_data.ipynb #692e1479
 def _write_whole(path: pathlib.Path, data: Split) -> None:
-    "Write under another name in the same folder, then rename: nobody ever sees half a file."
+    """Write under another name in the same folder, then rename: nobody ever sees half
+    a file.
+    """
     partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with partial_file.open("wb") as file:
@@ -241,7 +307,9 @@ def _write_whole(path: pathlib.Path, data: Split) -> None:
 # %% ../nbs/11_data.ipynb #3af9b113
 def statistics(images: np.ndarray) -> tuple[tuple, tuple]:
     "(mean, deviation) of pixel / 255 over all pixels, per channel."
-    counts = np.stack([np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])])
+    counts = np.stack([
+        np.bincount(images[..., c].ravel(), minlength=256)
+        for c in range(images.shape[-1])])
     level = np.arange(256) / 255
     mean = counts @ level / counts.sum(1)
     std = np.sqrt(np.sum(counts * (level - mean[:, None]) ** 2, 1) / counts.sum(1))
@@ -250,35 +318,47 @@ def statistics(images: np.ndarray) -> tuple[tuple, tuple]:
 
 def _described(name: str, train: Split, classes: int) -> DatasetInfo:
     mean, std = statistics(train.images)
-    return DatasetInfo(name, classes, train.images.shape[1:], mean, tuple(s or 1.0 for s in std), False, 0,
-                       f"TFDS {name}", classes >= 100)
+    return DatasetInfo(name, classes, train.images.shape[1:], mean,
+                       tuple(s or 1.0 for s in std), False, 0, f"TFDS {name}", classes
+                       >= 100)
 
 # %% ../nbs/11_data.ipynb #39dea3ee
-COUNTS = {"cifar10": (50_000, 10_000), "cifar100": (50_000, 10_000), "tiny_imagenet": (100_000, 10_000)}
+COUNTS = {
+    "cifar10": (50_000, 10_000), "cifar100": (50_000, 10_000),
+    "tiny_imagenet": (100_000, 10_000)}
 
 # %% ../nbs/11_data.ipynb #21d04384
 def describe_set(name: str, builder) -> tuple[tuple, int, str]:
     "(shape of an image, number of classes, name of the test split) of a prepared set."
     features, splits = builder.info.features, builder.info.splits
     test = "test" if "test" in splits else "validation"
-    if not {"image", "label"} <= set(features) or not getattr(features["label"], "num_classes", None):
-        raise ValueError(f"{name} is not a classification set: it needs the features 'image' and 'label' (a class)")
+    if not {"image", "label"} <= set(features) or not getattr(
+            features["label"], "num_classes", None):
+        raise ValueError(f"{name} is not a classification set: it needs the features "
+                         "'image' and 'label' (a class)")
     shape, kind = features["image"].shape, np.dtype(features["image"].np_dtype)
-    if None in shape or len(shape) != 3 or shape[-1] not in (1, 3, 4) or kind != np.uint8:
-        raise ValueError(f"the images of {name} must be uint8 of one fixed shape (H, W, C) with 1, 3 or 4 channels, "
+    if None in shape or len(shape) != 3 or shape[-1] not in (1, 3,
+                                                             4) or kind != np.uint8:
+        raise ValueError(f"the images of {name} must be uint8 of one fixed shape (H, "
+                         "W, C) with 1, 3 or 4 channels, "
                          f"got {kind} {tuple(shape)}")
     if not {"train", test} <= set(splits):
-        raise ValueError(f"{name} needs the splits 'train' and 'test' (or 'validation'), it has {', '.join(splits)}")
+        raise ValueError(f"{name} needs the splits 'train' and 'test' (or "
+                         f"'validation'), it has {', '.join(splits)}")
     return tuple(shape), features["label"].num_classes, test
 
 # %% ../nbs/11_data.ipynb #7e113318
 def check_official(name: str, found: tuple, path: pathlib.Path, counts: tuple) -> None:
-    "Raise if (shape, classes, training images, test images) of a named set are not what they must be."
+    """Raise if (shape, classes, training images, test images) of a named set are not
+    what they must be.
+    """
     must = (DATASETS[name].image, DATASETS[name].classes, *counts)
     if found != must:
         say = "images {}, {} classes, {} training and {} test images"
-        raise ValueError(f"{path} is not the whole {name}: it holds {say.format(*found)}, it must hold "
-                         f"{say.format(*must)}; delete that folder and call pc.prepare again")
+        raise ValueError(f"{path} is not the whole {name}: it holds "
+                         f"{say.format(*found)}, it must hold "
+                         f"{say.format(*must)}; delete that folder and call "
+                         "pc.prepare again")
 
 # %% ../nbs/11_data.ipynb #8265b5a2
 def _opened(name: str, data_dir: pathlib.Path):
@@ -291,7 +371,8 @@ def _opened(name: str, data_dir: pathlib.Path):
         builder = tfds.builder_from_directory(path)
         formats = {f.value for f in builder.info.available_file_formats()}
     if "array_record" not in formats:
-        raise ValueError(f"{path} is not stored as array_record, which can be read without TensorFlow: "
+        raise ValueError(f"{path} is not stored as array_record, which can be read "
+                         "without TensorFlow: "
                          'prepare the set again with file_format="array_record"')
     return builder
 
@@ -301,44 +382,62 @@ def _checked(data: Split, classes: int) -> Split:
 
 # %% ../nbs/11_data.ipynb #9e36ee55
 def _decoded(name: str, data_dir: pathlib.Path) -> tuple[Split, Split] | None:
-    "The kept arrays of a named set where TFDS or the records are missing; None where both are there."
+    """The kept arrays of a named set where TFDS or the records are missing; None where
+    both are there.
+    """
     path = version_dir(name, data_dir)
     installed = importlib.util.find_spec("tensorflow_datasets") is not None
-    if path is None or installed and ((path / "dataset_info.json").exists() or name not in DATASETS):
+    if path is None or installed and (
+        (path / "dataset_info.json").exists() or name not in DATASETS):
         return None
     last = "validation" if name == "tiny_imagenet" else "test"
-    found = [_kept(path / f"{split}.decoded.npz", count) for split, count in zip(("train", last), COUNTS.get(name, (0, 0)))]
-    if name not in DATASETS or any(split is None or split.images.shape[1:] != DATASETS[name].image for split in found):
-        raise FileNotFoundError(f"{path} does not hold the whole {name} as train.decoded.npz and {last}.decoded.npz: where "
-                                f'tensorflow-datasets is installed, pc.load("{name}", data_dir) makes them; copy that folder')
+    found = [
+        _kept(path / f"{split}.decoded.npz", count)
+        for split, count in zip(("train", last), COUNTS.get(name, (0, 0)))]
+    if name not in DATASETS or any(
+            split is None or split.images.shape[1:] != DATASETS[name].image
+            for split in found):
+        raise FileNotFoundError(f"{path} does not hold the whole {name} as "
+                                f"train.decoded.npz and {last}.decoded.npz: where "
+                                f'tensorflow-datasets is installed, pc.load("{name}", '
+                                'data_dir) makes them; copy that folder')
     return tuple(found)
 
 # %% ../nbs/11_data.ipynb #fe5d92a5
 def _records(name: str, data_dir: pathlib.Path) -> tuple[int, tuple[Split, Split]]:
-    "(number of classes, (training images, test images)) of a prepared set, in its own order."
+    """(number of classes, (training images, test images)) of a prepared set, in its
+    own order.
+    """
     builder = _opened(name, data_dir)
     shape, classes, last = describe_set(name, builder)
     if name in DATASETS:
         counts = (builder.info.splits[s].num_examples for s in ("train", last))
-        check_official(name, (shape, classes, *counts), pathlib.Path(builder.data_dir), COUNTS[name])
-    return classes, tuple(_read_once(builder, split, shape) for split in ("train", last))
+        check_official(name, (shape, classes, *counts), pathlib.Path(builder.data_dir),
+                       COUNTS[name])
+    return classes, tuple(
+        _read_once(builder, split, shape) for split in ("train", last))
 
 # %% ../nbs/11_data.ipynb #b29cdcf2
-def _prepared(name: str, data_dir: pathlib.Path) -> tuple[DatasetInfo, tuple[Split, Split, Split]]:
+def _prepared(name: str,
+              data_dir: pathlib.Path) -> tuple[DatasetInfo, tuple[Split, Split, Split]]:
     "Read a prepared set and cut the validation split from its training images."
     found = _decoded(name, data_dir)
-    classes, (train, test) = (DATASETS[name].classes, found) if found else _records(name, data_dir)
+    classes, (train, test) = (DATASETS[name].classes,
+                              found) if found else _records(name, data_dir)
     train, test = _checked(train, classes), _checked(test, classes)
     validation, train = _cut(train, len(train.labels) // 10)
-    return DATASETS.get(name) or _described(name, train, classes), (train, validation, test)
+    return DATASETS.get(name) or _described(name, train, classes), (train, validation,
+                                                                    test)
 
 # %% ../nbs/11_data.ipynb #d92abc09
-def load(name: str, data_dir: str | pathlib.Path | None = None, limit: int | None = None) -> Dataset:
+def load(name: str, data_dir: str | pathlib.Path | None = None,
+         limit: int | None = None) -> Dataset:
     """Read a data set as uint8 images (N, H, W, C) and int32 labels (N,).
 
-    `name`: "digits" (in the package), or a set prepared in `data_dir` (default: TFDS's) by `prepare`, or by TFDS as
-    array_record. `limit` keeps so many training images, stratified; validation and test stay whole.
-    Raises FileNotFoundError with the call that prepares a missing set, ValueError for what is not the whole set."""
+    `name`: "digits" (in the package), or a set prepared in `data_dir` (default: TFDS's)
+    by `prepare`, or by TFDS as array_record. `limit` keeps so many training images,
+    stratified; validation and test stay whole. Raises FileNotFoundError with the call
+    that prepares a missing set, ValueError for what is not the whole set."""
     if name == "digits":
         info, (train, validation, test) = DATASETS[name], _digits()
     else:
@@ -347,8 +446,11 @@ def load(name: str, data_dir: str | pathlib.Path | None = None, limit: int | Non
 
 
 def limited(train: Split, limit: int | None) -> Split:
-    "The `limit` training images that `load` would keep of these; all of them without a limit, or if there are no more."
-    return train if limit in (None, len(train.labels)) else _shuffled(_limited(_where(train, np.argsort(_order(len(train.labels)))), limit))
+    """The `limit` training images that `load` would keep of these; all of them without
+    a limit, or if there are no more.
+    """
+    return train if limit in (None, len(train.labels)) else _shuffled(
+        _limited(_where(train, np.argsort(_order(len(train.labels)))), limit))
 
 # %% ../nbs/11_data.ipynb #7d68beaf
 def float_statistics(x: np.ndarray) -> tuple[tuple, tuple]:
@@ -357,45 +459,65 @@ def float_statistics(x: np.ndarray) -> tuple[tuple, tuple]:
     return tuple(x.mean(0).tolist()), tuple(x.std(0).tolist())
 
 
-def dataset(name: str, train: tuple, test: tuple, validation: tuple | None = None, flip: bool = False, pad: int = 0) -> Dataset:
-    """A data set of one's own from pairs (inputs, labels): inputs uint8 or float (N, ...), labels int (N,) or float targets (N, K).
+def dataset(name: str, train: tuple, test: tuple, validation: tuple | None = None,
+            flip: bool = False, pad: int = 0) -> Dataset:
+    """A data set of one's own from pairs (inputs, labels): inputs uint8 or float (N,
+    ...), labels int (N,) or float targets (N, K).
 
-    validation: without it, every tenth training example. flip, pad: augmentation of images in bytes, see `augment`.
-    Raises ValueError for shapes, types or numbers that do not fit.
+    validation: without it, every tenth training example. flip, pad: augmentation of
+    images in bytes, see `augment`. Raises ValueError for shapes, types or numbers that
+    do not fit.
     """
-    parts = [Split(*map(np.asarray, pair)) for pair in ((train, test) if validation is None else (train, test, validation))]
+    parts = [
+        Split(*map(np.asarray, pair))
+        for pair in ((train, test) if validation is None else (train, test, validation))
+    ]
     y = parts[0].labels
-    classes = y.shape[-1] if y.ndim > 1 else int(max(p.labels.max(initial=0) for p in parts)) + 1
+    classes = y.shape[-1] if y.ndim > 1 else int(
+        max(p.labels.max(initial=0) for p in parts)) + 1
     for part in parts:
-        if len(part.images) != len(part.labels) or part.images.shape[1:] != parts[0].images.shape[1:]:
-            raise ValueError(f"inputs {part.images.shape} and labels {part.labels.shape} of {name} do not fit together or to the others")
+        if len(part.images) != len(
+                part.labels) or part.images.shape[1:] != parts[0].images.shape[1:]:
+            raise ValueError(f"inputs {part.images.shape} and labels "
+                             f"{part.labels.shape} of {name} do not fit together or "
+                             "to the others")
         check_images(part.images), check_labels(part.labels, classes)
     if validation is None:
         held = np.arange(len(y)) % 10 == 9
-        parts = [Split(parts[0].images[~held], y[~held]), parts[1], Split(parts[0].images[held], y[held])]
-    mean, std = (statistics if parts[0].images.dtype == np.uint8 else float_statistics)(parts[0].images)
-    info = DatasetInfo(name, classes, parts[0].images.shape[1:], mean, tuple(s or 1.0 for s in std), flip, pad, "your own", classes >= 100)
+        parts = [
+            Split(parts[0].images[~held], y[~held]), parts[1],
+            Split(parts[0].images[held], y[held])]
+    mean, std = (statistics if parts[0].images.dtype == np.uint8 else float_statistics)(
+        parts[0].images)
+    info = DatasetInfo(name, classes, parts[0].images.shape[1:], mean,
+                       tuple(s or 1.0 for s in std), flip, pad, "your own", classes
+                       >= 100)
     return Dataset(info, parts[0], parts[2], parts[1])
 
 # %% ../nbs/11_data.ipynb #ad4daab0
 def augment(key: jax.Array, images: jax.Array, flip: bool, pad: int) -> jax.Array:
-    """Mirror each image (B, H, W, C) with probability 1/2 if `flip`, then crop it at random after padding it by `pad`
-    black pixels on every side. Same shape and dtype; the draws depend on `key` and B alone. `flip` and `pad` are
-    Python values (static under jit)."""
+    """Mirror each image (B, H, W, C) with probability 1/2 if `flip`, then crop it at
+    random after padding it by `pad` black pixels on every side. Same shape and
+    dtype; the draws depend on `key` and B alone. `flip` and `pad` are Python values
+    (static under jit)."""
     batch, height, width, _ = images.shape
     mirror_key, crop_key = jax.random.split(key)
     offset = jax.random.randint(crop_key, (batch, 2), 0, 2 * pad + 1) - pad
     row, col = jnp.arange(height) + offset[:, :1], jnp.arange(width) + offset[:, 1:]
-    inside = ((row >= 0) & (row < height))[:, :, None] & ((col >= 0) & (col < width))[:, None, :]
+    inside = ((row >= 0) & (row < height))[:, :, None] & ((col >= 0) &
+                                                          (col < width))[:, None, :]
     if flip:
-        col = jnp.where(jax.random.bernoulli(mirror_key, 0.5, (batch, 1)), width - 1 - col, col)
+        col = jnp.where(jax.random.bernoulli(mirror_key, 0.5, (batch, 1)),
+                        width - 1 - col, col)
     row, col = row.clip(0, height - 1)[:, :, None], col.clip(0, width - 1)[:, None, :]
     pixels = images[jnp.arange(batch)[:, None, None], row, col]
     return jnp.where(inside[..., None], pixels, jnp.zeros((), images.dtype))
 
 # %% ../nbs/11_data.ipynb #1c5086bc
-def normalise(images: jax.Array, mean: tuple, std: tuple, dtype: Any = float) -> jax.Array:
-    """(images / 255 - mean) / std per channel, (..., C) -> network input; floats are not divided by 255.
+def normalise(images: jax.Array, mean: tuple, std: tuple,
+              dtype: Any = float) -> jax.Array:
+    """(images / 255 - mean) / std per channel, (..., C) -> network input; floats are
+    not divided by 255.
 
     dtype: JAX's default float, unless another is named.
     """

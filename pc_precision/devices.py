@@ -22,17 +22,21 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 # %% ../nbs/10_devices.ipynb #25549d7d
 def processor(devices: int | None = None) -> str:
-    "The device that JAX computes on and, before it, how many; of a CPU its model and the number of cores JAX may use."
+    """The device that JAX computes on and, before it, how many; of a CPU its model and
+    the number of cores JAX may use.
+    """
     device, devices = jax.devices()[0], devices or jax.local_device_count()
     number = f"{devices} x " if devices > 1 else ""
     if device.platform != "cpu":
         return number + device.device_kind
     model = platform.machine()
     if pathlib.Path("/proc/cpuinfo").exists():
-        found = re.search(r"model name\s*:\s*(.+)", pathlib.Path("/proc/cpuinfo").read_text())
+        found = re.search(r"model name\s*:\s*(.+)",
+                          pathlib.Path("/proc/cpuinfo").read_text())
         model = found[1] if found else model
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = min(cores, int(os.environ.get("NPROC") or cores))             # NPROC: JAX's threads
+    cores = len(os.sched_getaffinity(0)) if hasattr(
+        os, "sched_getaffinity") else os.cpu_count()
+    cores = min(cores, int(os.environ.get("NPROC") or cores))  # NPROC: JAX's threads
     return f"{number}{model}, {cores} cores"
 
 # %% ../nbs/10_devices.ipynb #b7649f70
@@ -45,18 +49,24 @@ def peak_memory() -> int | None:
         import resource
     except ImportError:                                      # not on Windows
         return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(
+        resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def release_memory() -> None:
-    "Give back to the system what compiling has freed; glibc would keep it. Elsewhere there is nothing to do."
+    """Give back to the system what compiling has freed; glibc would keep it. Elsewhere
+    there is nothing to do.
+    """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 # %% ../nbs/10_devices.ipynb #f9610f3c
 def use_compilation_cache(folder: Any = None) -> None:
-    "Keep compiled programs in `folder` (default: JAX_COMPILATION_CACHE_DIR, else ~/.cache/pc_precision)."
-    folder = folder or os.environ.get("JAX_COMPILATION_CACHE_DIR") or pathlib.Path.home() / ".cache" / "pc_precision"
+    """Keep compiled programs in `folder` (default: JAX_COMPILATION_CACHE_DIR, else
+    ~/.cache/pc_precision).
+    """
+    folder = folder or os.environ.get(
+        "JAX_COMPILATION_CACHE_DIR") or pathlib.Path.home() / ".cache" / "pc_precision"
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
@@ -65,23 +75,29 @@ AXIS = "batch"
 
 
 def devices_for(batch_size: int) -> int:
-    "How many devices train: all local ones if they can divide a batch evenly, else one."
+    """How many devices train: all local ones if they can divide a batch evenly, else
+    one.
+    """
     devices = jax.local_device_count()
     return 1 if batch_size % devices else devices
 
 
 def mesh_of(batch_size: int) -> Mesh | None:
-    "The local devices in a row, which divide a batch among them; None, with a warning if there are several, for one."
+    """The local devices in a row, which divide a batch among them; None, with a
+    warning if there are several, for one.
+    """
     devices = jax.local_devices()
     if batch_size % len(devices):
-        warnings.warn(f"one of {len(devices)} devices is used: a batch of {batch_size} cannot be divided evenly among them, "
+        warnings.warn(f"one of {len(devices)} devices is used: a batch of "
+                      f"{batch_size} cannot be divided evenly among them, "
                       f"a multiple of {len(devices)} can", stacklevel=2)
     return Mesh(np.array(devices), (AXIS,)) if devices_for(batch_size) > 1 else None
 
 
 def replicate(tree: Any, mesh: Mesh | None) -> Any:
     "The same arrays on every device of the mesh; None: on the default device."
-    return jax.device_put(tree, None if mesh is None else NamedSharding(mesh, PartitionSpec()))
+    return jax.device_put(
+        tree, None if mesh is None else NamedSharding(mesh, PartitionSpec()))
 
 
 def mesh_under(tree: Any) -> Mesh | None:
@@ -92,4 +108,5 @@ def mesh_under(tree: Any) -> Mesh | None:
 
 def divide(batch: Any, mesh: Mesh | None, axis: int = 0) -> Any:
     "Arrays whose `axis` is divided among the devices of the mesh; None: as they are."
-    return batch if mesh is None else jax.device_put(batch, NamedSharding(mesh, PartitionSpec(*[None] * axis, AXIS)))
+    return batch if mesh is None else jax.device_put(
+        batch, NamedSharding(mesh, PartitionSpec(*[None] * axis, AXIS)))

@@ -15,31 +15,41 @@ import jax.numpy as jnp
 
 # %% ../nbs/03_energy.ipynb #b3a08f25
 def errors(activities: tuple, predictions: tuple) -> tuple:
-    "Errors eps_l = x_l - mu_l of layers 1..L; an activity may be any pytree of arrays (B, ...)."
+    """Errors eps_l = x_l - mu_l of layers 1..L; an activity may be any pytree of
+    arrays (B, ...).
+    """
     return jax.tree.map(jnp.subtract, tuple(activities), tuple(predictions))
 
 # %% ../nbs/03_energy.ipynb #46b4cf3b
 def layer_energy(eps: Any) -> jax.Array:
-    "Unweighted energy 1/2 ||eps_l||^2 of one layer: summed over units, mean over the batch; a scalar."
+    """Unweighted energy 1/2 ||eps_l||^2 of one layer: summed over units, mean over the
+    batch; a scalar.
+    """
     return sum(0.5 * jnp.sum(e * e) / e.shape[0] for e in jax.tree.leaves(eps))
 
 
 def layer_energies(eps: tuple) -> jax.Array:
-    "Unweighted energies of layers 1..L, shape (L,), per sample. Equation (1) before weighting."
+    """Unweighted energies of layers 1..L, shape (L,), per sample. Equation (1) before
+    weighting.
+    """
     return jnp.stack([layer_energy(e) for e in eps])
 
 # %% ../nbs/03_energy.ipynb #2db9d634
 def energy(eps: tuple, covariance: Any = 1.0) -> jax.Array:
-    "Equation (1), per sample: layer energies over `covariance`, a number or an array (L,); a scalar."
+    """Equation (1), per sample: layer energies over `covariance`, a number or an array
+    (L,); a scalar.
+    """
     return jnp.sum(layer_energies(eps) / covariance)
 
 # %% ../nbs/03_energy.ipynb #b7834d8a
 @dataclass(frozen=True)
 class Loss:
-    """What the output layer is charged for: a cost whose error is target - expect(mu), so that -d cost / d mu is that error.
+    """What the output layer is charged for: a cost whose error is target - expect(mu),
+    so that -d cost / d mu is that error.
 
-    expect: from the output mu (B, ...) to what is compared with the target, of the same shape; cost: (mu, target) -> (B,).
-    Every loss of an exponential family is of this kind: squared error, cross-entropy, a Bernoulli or Poisson likelihood.
+    expect: from the output mu (B, ...) to what is compared with the target, of the same
+    shape; cost: (mu, target) -> (B,). Every loss of an exponential family is of this
+    kind: squared error, cross-entropy, a Bernoulli or Poisson likelihood.
     """
     name: str
     expect: Callable
@@ -53,22 +63,30 @@ def half_squares(mu: Any, target: Any) -> jax.Array:
 
 
 LOSSES: dict[str, Loss] = {
-    "squared_error": Loss("squared_error", lambda mu: mu, half_squares),
-    "cross_entropy": Loss("cross_entropy", jax.nn.softmax, lambda mu, target: -jnp.sum(target * jax.nn.log_softmax(mu), -1))}
+    "squared_error":
+        Loss("squared_error", lambda mu: mu, half_squares), "cross_entropy":
+            Loss("cross_entropy", jax.nn.softmax,
+                 lambda mu, target: -jnp.sum(target * jax.nn.log_softmax(mu), -1))}
 
 # %% ../nbs/03_energy.ipynb #240400cc
 def per_sample(number: Any, like: jax.Array) -> jax.Array:
-    "A number, or one a sample (B,), in the type of `like` (B, ...) and ready to be multiplied with it."
+    """A number, or one a sample (B,), in the type of `like` (B, ...) and ready to be
+    multiplied with it.
+    """
     number = jnp.asarray(number, like.dtype)
-    return number.reshape(number.shape + (1,) * (like.ndim - 1)) if number.ndim else number
+    return number.reshape(number.shape
+                          + (1,) * (like.ndim - 1)) if number.ndim else number
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("y", "beta"), meta_fields=("loss",))
+@partial(jax.tree_util.register_dataclass, data_fields=("y", "beta"),
+         meta_fields=("loss",))
 @dataclass(frozen=True)
 class Output:
-    """The label `y` (shaped like the output), how far the output is nudged towards it, and the loss that compares them.
+    """The label `y` (shaped like the output), how far the output is nudged towards it,
+    and the loss that compares them.
 
-    beta: 1 clamps to the label; less nudges; a negative number pushes away; (B,): one a sample. Weight gradients are divided by it.
+    beta: 1 clamps to the label; less nudges; a negative number pushes away; (B,): one a
+    sample. Weight gradients are divided by it.
     """
     y: Any
     beta: Any = 1.0
@@ -76,4 +94,6 @@ class Output:
 
     def displacement(self, mu: Any) -> Any:
         "beta (y - expect(mu)): from what the output is expected to be to its target."
-        return jax.tree.map(lambda e, y: per_sample(self.beta, e) * (jnp.asarray(y, e.dtype) - e), self.loss.expect(mu), self.y)
+        return jax.tree.map(
+            lambda e, y: per_sample(self.beta, e) * (jnp.asarray(y, e.dtype) - e),
+            self.loss.expect(mu), self.y)

@@ -27,26 +27,32 @@ import optax
 from .checks import check_positive, choose
 from .data import DATASETS, Dataset
 from .energy import LOSSES, Loss
-from .inference import READINGS, Inference, cone, dense, error_coordinates, sweep
+from .inference import (
+    READINGS, Inference, cone, dense, error_coordinates, sweep)
 from .layers import ACTIVATIONS, KEEP, VGG, Network, mlp, mupc, vgg
 from .learning import RULES, TEMPOS
 from .precision import Constant, Decaying, Spiking, unreached
 from .resnet import RESNET, resnet
-from .rivals import augmented_lagrangian, equilibrium_propagation, fixed_predictions, normalised
+from .rivals import (
+    augmented_lagrangian, equilibrium_propagation, fixed_predictions, normalised)
 
 # %% ../nbs/13_experiment.ipynb #f07c1e23
 @dataclass(frozen=True)
 class Named:
-    """A value of one's own under a name, which stands for it in keys, files and tables: two with one name count as equal.
+    """A value of one's own under a name, which stands for it in keys, files and
+    tables: two with one name count as equal.
 
-    Raises ValueError for a name that is not letters, digits and .+-, at most 60 of them.
+    Raises ValueError for a name that is not letters, digits and .+-, at most 60 of
+    them.
     """
     name: str
     value: Any = field(compare=False, repr=False)
 
     def __post_init__(self):
-        if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,59}", self.name):
-            raise ValueError(f"a name of your own must be 1 to 60 letters, digits or one of .+-, not {self.name!r}")
+        if not isinstance(self.name, str) or not re.fullmatch(
+                r"[A-Za-z0-9][A-Za-z0-9.+-]{0,59}", self.name):
+            raise ValueError("a name of your own must be 1 to 60 letters, digits or "
+                             f"one of .+-, not {self.name!r}")
 
     def __str__(self) -> str:
         return self.name
@@ -59,8 +65,9 @@ def as_name(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The parts of an algorithm, each by name or as a value: how activities are inferred (a function from an optax solver to an
-    `Inference`), the schedule, the rule, the tempo, and how the output is nudged (a name).
+    """The parts of an algorithm, each by name or as a value: how activities are
+    inferred (a function from an optax solver to an `Inference`), the schedule, the
+    rule, the tempo, and how the output is nudged (a name).
     """
     schedule: str | Callable = "constant"
     rule: str | Callable = "pc"
@@ -69,7 +76,8 @@ class Recipe:
     tempo: str = "batch"
 
     def __post_init__(self):
-        for name, allowed in dict(schedule=SCHEDULES, rule=RULES, inference=INFERENCES).items():
+        for name, allowed in dict(schedule=SCHEDULES, rule=RULES,
+                                  inference=INFERENCES).items():
             if not callable(getattr(self, name)):
                 choose(name, getattr(self, name), allowed)
         choose("nudging", self.nudging, NUDGING)
@@ -77,86 +85,168 @@ class Recipe:
 
 
 SCHEDULES = ("constant", "spiking", "decaying")
-NUDGING = {"none": 0.0, "positive": 0.0, "negative": 1.0, "centre": 0.5, "both": 0.0}      # probability of a negative beta; "both": each sample twice
+# probability of a negative beta; "both": each sample twice
+NUDGING = {"none": 0.0, "positive": 0.0, "negative": 1.0, "centre": 0.5, "both": 0.0}
 INFERENCES: dict[str, Callable[..., Inference]] = {
-    "cone": cone, "dense": dense, "error_coordinates": error_coordinates, "sweep": lambda solver: sweep(),
-    "fixed_predictions": fixed_predictions, "equilibrium_propagation": equilibrium_propagation,
+    "cone": cone, "dense": dense, "error_coordinates": error_coordinates,
+    "sweep": lambda solver: sweep(), "fixed_predictions": fixed_predictions,
+    "equilibrium_propagation": equilibrium_propagation,
     "augmented_lagrangian": augmented_lagrangian}
 ALGORITHMS: dict[str, Recipe] = {
     "BP": Recipe(rule="bp", inference="sweep"),
     "PC": Recipe(),
     "D": Recipe("decaying"), "S": Recipe("spiking"), "F": Recipe(rule="forward"),
     "D+F": Recipe("decaying", "forward"), "S+F": Recipe("spiking", "forward")}
-ALGORITHMS |= {f"{name}-CN": replace(a, nudging="centre") for name, a in ALGORITHMS.items() if name != "BP"}
+ALGORITHMS |= {
+    f"{name}-CN": replace(a, nudging="centre")
+    for name, a in ALGORITHMS.items()
+    if name != "BP"}
 INCREMENTAL = Recipe(inference="dense", tempo="step")
 ALGORITHMS |= {
-    "ePC": Recipe(inference="error_coordinates"), "Meta-PC": Recipe(rule="forward", inference="fixed_predictions"),
-    "EP": Recipe(nudging="both", inference="equilibrium_propagation"), "PC-ALM": Recipe(inference="augmented_lagrangian"),
-    "iPC": INCREMENTAL, "iPC+S": replace(INCREMENTAL, schedule="spiking"), "iPC+D": replace(INCREMENTAL, schedule="decaying")}
-OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {       # of learning rate and weight decay
-    "adamw": lambda rate, decay: optax.adamw(rate, weight_decay=decay),
-    "normalised_adamw": lambda rate, decay: normalised(optax.adamw(rate, weight_decay=decay)),        # Meta-PC's
-    "lion": lambda rate, decay: optax.lion(rate, weight_decay=decay),
-    "sgd": lambda rate, decay: optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate))}
+    "ePC": Recipe(inference="error_coordinates"), "Meta-PC": Recipe(
+        rule="forward", inference="fixed_predictions"), "EP": Recipe(
+            nudging="both", inference="equilibrium_propagation"),
+    "PC-ALM": Recipe(inference="augmented_lagrangian"), "iPC": INCREMENTAL,
+    "iPC+S": replace(INCREMENTAL, schedule="spiking"), "iPC+D": replace(
+        INCREMENTAL, schedule="decaying")}
+# of learning rate and weight decay
+OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
+    "adamw":
+        lambda rate, decay: optax.adamw(rate, weight_decay=decay),
+    # Meta-PC's
+    "normalised_adamw":
+        lambda rate, decay: normalised(optax.adamw(rate, weight_decay=decay)),
+    "lion":
+        lambda rate, decay: optax.lion(rate, weight_decay=decay),
+    "sgd":
+        lambda rate, decay: optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate
+                                                                                    ))}
 
 # %% ../nbs/13_experiment.ipynb #4b8375c1
 RELAXATION = dict(x_step=0.1, momentum=0.0, beta=1.0)
-DEFAULTS: dict[str, dict] = {                                   # by algorithm, without its nudging
-    "BP": dict(learning_rate=2.8e-4, weight_decay=1.1e-4),      # tuned for VGG5 on CIFAR-10 with PCX (published)
-    "PC": dict(x_step=0.0235, momentum=0.3, learning_rate=2.7e-4, weight_decay=6.7e-3),     # likewise
-    "D": dict(x_step=0.1, momentum=0.5, learning_rate=3e-4, weight_decay=1e-3),
-    "S": dict(x_step=0.1, learning_rate=3e-4, weight_decay=1e-4),
-    "F": dict(x_step=0.1, momentum=0.5, learning_rate=3e-4, weight_decay=1e-3),
-    "D+F": dict(x_step=0.13, momentum=0.5, learning_rate=3.1e-4, weight_decay=3.8e-3),      # authors', VGG5 CIFAR-10
-    "S+F": dict(x_step=0.1, learning_rate=2.8e-4, weight_decay=1.1e-4),
-    "ePC": dict(T=5, x_step=0.001, learning_rate=4.71e-4, weight_decay=1.48e-5),             # ePC authors', VGG5 CIFAR-10
-    **dict.fromkeys(("iPC", "iPC+S", "iPC+D"), dict(x_step=0.1, learning_rate=1e-4, weight_decay=1e-4)),     # untuned, and all below
-    "Meta-PC": dict(x_step=1.0), "EP": dict(x_step=1.0, beta=0.02),                          # steps and nudging as published
-    "PC-ALM": dict(x_step=0.23)}                                                             # published for residual MLPs
-STEPS = {"PC-ALM": 2}                                            # T over the number of layers, where it is not 1
-OWN = dict(learning_rate=3e-4, weight_decay=1e-4)                # an algorithm of one's own: untuned
-DATA_DEFAULTS: dict[str, dict] = {      # digits: best of 1e-3, 2e-3, 4e-3 on validation, VGG7 of width 1/16 with BP, PC, S+F
+DEFAULTS: dict[str, dict] = {  # by algorithm, without its nudging
+    # tuned for VGG5 on CIFAR-10 with PCX (published)
+    "BP":
+        dict(learning_rate=2.8e-4, weight_decay=1.1e-4),
+    # likewise
+    "PC":
+        dict(x_step=0.0235, momentum=0.3, learning_rate=2.7e-4, weight_decay=6.7e-3),
+    "D":
+        dict(x_step=0.1, momentum=0.5, learning_rate=3e-4, weight_decay=1e-3),
+    "S":
+        dict(x_step=0.1, learning_rate=3e-4, weight_decay=1e-4),
+    "F":
+        dict(x_step=0.1, momentum=0.5, learning_rate=3e-4, weight_decay=1e-3),
+    # authors', VGG5 CIFAR-10
+    "D+F":
+        dict(x_step=0.13, momentum=0.5, learning_rate=3.1e-4, weight_decay=3.8e-3),
+    "S+F":
+        dict(x_step=0.1, learning_rate=2.8e-4, weight_decay=1.1e-4),
+    # ePC authors', VGG5 CIFAR-10
+    "ePC":
+        dict(T=5, x_step=0.001, learning_rate=4.71e-4, weight_decay=1.48e-5),
+    # untuned, and all below
+    **dict.fromkeys(("iPC", "iPC+S", "iPC+D"),
+                    dict(x_step=0.1, learning_rate=1e-4, weight_decay=1e-4)),
+    # steps and nudging as published
+    "Meta-PC":
+        dict(x_step=1.0),
+    "EP":
+        dict(x_step=1.0, beta=0.02),
+    "PC-ALM":
+        dict(x_step=0.23)}  # published for residual MLPs
+STEPS = {"PC-ALM": 2}  # T over the number of layers, where it is not 1
+OWN = dict(learning_rate=3e-4, weight_decay=1e-4)  # an algorithm of one's own: untuned
+# digits: best of 1e-3, 2e-3, 4e-3 on validation, VGG7 of width 1/16 with BP, PC, S+F
+DATA_DEFAULTS: dict[str, dict] = {
     "digits": dict(learning_rate=4e-3, weight_decay=1e-4)}
 
 # %% ../nbs/13_experiment.ipynb #6bc90860
 def defaults(algorithm: str, dataset: str, layers: int) -> dict:
-    "Default settings of an algorithm on a data set in a network of so many layers: T = L, one cosine over 25 epochs."
+    """Default settings of an algorithm on a data set in a network of so many layers: T
+    = L, one cosine over 25 epochs.
+    """
     base = algorithm.removesuffix("-CN")
     nudged = dict(beta=0.5) if algorithm.endswith("-CN") else {}
-    return RELAXATION | dict(T=STEPS.get(base, 1) * layers) | OWN | DEFAULTS.get(base, {}) | DATA_DEFAULTS.get(dataset, {}) | nudged
+    return RELAXATION | dict(T=STEPS.get(base, 1) * layers) | OWN | DEFAULTS.get(
+        base, {}) | DATA_DEFAULTS.get(dataset, {}) | nudged
 
 # %% ../nbs/13_experiment.ipynb #5b7e2f14
-_NAMES = ("T", "x_step", "momentum", "learning_rate", "weight_decay", "activation", "beta", "top1")
-CONFIGURATIONS: dict[tuple[str, str, str], dict] = {key: dict(zip(_NAMES, row), reading="energy") for key, row in {
-    ("cifar10", "vgg5", "D+F-CN"): (6, 0.1315, 0.5, 3.090e-4, 3.81e-3, "gelu", 0.7, 89.53),
-    ("cifar100", "vgg5", "D+F-CN"): (8, 0.1576, 1.0, 8.79e-5, 1.59e-3, "gelu", 0.25, 65.33),
-    ("cifar100", "vgg5", "D+F"): (8, 0.1185, 1.0, 4.08e-4, 1.17e-5, "gelu", None, 66.13),
-    ("cifar10", "vgg7", "D+F"): (13, 0.2087, 1.0, 3.755e-4, 8.42e-5, "gelu", None, 89.07),
-    ("cifar100", "vgg9", "D+F-CN"): (9, 0.5115, 1.0, 2.32e-5, 1.84e-5, "gelu", 0.1, 60.26),
-    ("cifar10", "vgg11", "D+F-CN"): (11, 0.4489, 1.0, 2.015e-4, 4.40e-4, "gelu", 0.55, 85.75),
-    ("cifar10", "vgg11", "D+F"): (13, 0.3869, 0.9, 3.217e-4, 1.27e-5, "gelu", None, 85.59),
-    ("cifar100", "vgg11", "D+F-CN"): (13, 0.5634, 1.0, 2.574e-4, 1.60e-3, "gelu", 1.0, 60.55),
-    ("cifar100", "vgg11", "D+F"): (13, 0.6091, 0.7, 2.035e-4, 2.23e-3, "hard_tanh", None, 59.42),
-    ("cifar10", "vgg13", "D+F-CN"): (15, 0.5440, 1.0, 1.804e-4, 4.17e-4, "hard_tanh", 1.0, 85.88),
-    ("cifar10", "vgg13", "D+F"): (13, 0.5034, 1.0, 2.339e-4, 1.68e-3, "gelu", None, 86.70),
-    ("cifar100", "vgg13", "D+F"): (13, 0.6660, 0.7, 9.07e-5, 8.55e-4, "hard_tanh", None, 57.77)}.items()}
+_NAMES = ("T", "x_step", "momentum", "learning_rate", "weight_decay", "activation",
+          "beta", "top1")
+CONFIGURATIONS: dict[tuple[str, str, str], dict] = {
+    key: dict(zip(_NAMES, row), reading="energy")
+    for key, row in
+    {("cifar10", "vgg5",
+      "D+F-CN"): (6, 0.1315, 0.5, 3.090e-4, 3.81e-3, "gelu", 0.7,
+                  89.53), ("cifar100", "vgg5",
+                           "D+F-CN"): (8, 0.1576, 1.0, 8.79e-5, 1.59e-3, "gelu", 0.25,
+                                       65.33), ("cifar100", "vgg5",
+                                                "D+F"): (8, 0.1185, 1.0, 4.08e-4,
+                                                         1.17e-5, "gelu", None, 66.13),
+     ("cifar10", "vgg7",
+      "D+F"): (13, 0.2087, 1.0, 3.755e-4, 8.42e-5, "gelu", None,
+               89.07), ("cifar100", "vgg9",
+                        "D+F-CN"): (9, 0.5115, 1.0, 2.32e-5, 1.84e-5, "gelu", 0.1,
+                                    60.26), ("cifar10", "vgg11",
+                                             "D+F-CN"): (11, 0.4489, 1.0, 2.015e-4,
+                                                         4.40e-4, "gelu", 0.55, 85.75),
+     ("cifar10", "vgg11",
+      "D+F"): (13, 0.3869, 0.9, 3.217e-4, 1.27e-5, "gelu", None,
+               85.59), ("cifar100", "vgg11",
+                        "D+F-CN"): (13, 0.5634, 1.0, 2.574e-4, 1.60e-3, "gelu", 1.0,
+                                    60.55), ("cifar100", "vgg11",
+                                             "D+F"): (13, 0.6091, 0.7, 2.035e-4,
+                                                      2.23e-3, "hard_tanh", None,
+                                                      59.42),
+     ("cifar10", "vgg13",
+      "D+F-CN"): (15, 0.5440, 1.0, 1.804e-4, 4.17e-4, "hard_tanh", 1.0,
+                  85.88), ("cifar10", "vgg13",
+                           "D+F"): (13, 0.5034, 1.0, 2.339e-4, 1.68e-3, "gelu", None,
+                                    86.70), ("cifar100", "vgg13",
+                                             "D+F"): (13, 0.6660, 0.7, 9.07e-5, 8.55e-4,
+                                                      "hard_tanh", None,
+                                                      57.77)}.items()}
 
 
 def authors(dataset: str, model: str, algorithm: str) -> dict[str, Any]:
-    "What the authors tuned for this data set, network and algorithm; KeyError where they published nothing."
+    """What the authors tuned for this data set, network and algorithm; KeyError where
+    they published nothing.
+    """
     found = CONFIGURATIONS[dataset, model, algorithm]
-    return {name: value for name, value in found.items() if name not in ("top1", "activation") and value is not None}
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in ("top1", "activation") and value is not None}
 
 
-PROGRAM = dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1, nesterov=True)   # S+F of 2026, for ResNet10
+# S+F of 2026, for ResNet10
+PROGRAM = dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1,
+               nesterov=True)
 PRESETS: dict[str, dict] = {
-    "S+F (energy)": PROGRAM, "S (energy)": PROGRAM,                              # S: untuned
-    "S+F (energy) resnet10": PROGRAM | dict(T=13, learning_rate=7.51e-4, weight_decay=3.17e-5),     # the program's example
-    "S+F (activity)": dict(reading="activity", x_step=3e-4),                     # printed update; small: backpropagation to 1e-3
-    "S (activity)": dict(reading="activity", x_step=0.1, alpha=0.5),             # untuned; alpha = x_step points the wrong way
-    "D+F vgg5": authors("cifar100", "vgg5", "D+F"), "D+F vgg7": authors("cifar10", "vgg7", "D+F"),
-    "D+F vgg10": authors("cifar10", "vgg11", "D+F"),                             # the nearest network that has any
-    "D+F-CN vgg5": authors("cifar10", "vgg5", "D+F-CN"), "D+F-CN vgg10": authors("cifar10", "vgg11", "D+F-CN")}
+    "S+F (energy)":
+        PROGRAM,
+    "S (energy)":
+        PROGRAM,  # S: untuned
+    # the program's example
+    "S+F (energy) resnet10":
+        PROGRAM | dict(T=13, learning_rate=7.51e-4, weight_decay=3.17e-5),
+    # printed update; small: backpropagation to 1e-3
+    "S+F (activity)":
+        dict(reading="activity", x_step=3e-4),
+    # untuned; alpha = x_step points the wrong way
+    "S (activity)":
+        dict(reading="activity", x_step=0.1, alpha=0.5),
+    "D+F vgg5":
+        authors("cifar100", "vgg5", "D+F"),
+    "D+F vgg7":
+        authors("cifar10", "vgg7", "D+F"),
+    "D+F vgg10":
+        authors("cifar10", "vgg11", "D+F"),  # the nearest network that has any
+    "D+F-CN vgg5":
+        authors("cifar10", "vgg5", "D+F-CN"),
+    "D+F-CN vgg10":
+        authors("cifar10", "vgg11", "D+F-CN")}
 
 # %% ../nbs/13_experiment.ipynb #441a3619
 BATCH_NORM = (None, "bn", "freeze")
@@ -167,16 +257,22 @@ DTYPES = ("float32", "bfloat16", "float64")
 
 @dataclass(frozen=True)
 class Experiment:
-    """One training run. None means: the default for this algorithm, data set and network.
+    """One training run. None means: the default for this algorithm, data set and
+    network.
 
-    dataset, model, algorithm and optimiser may be `Named` values of one's own: a `Dataset`, a `Network` or a function from the number
-    of outputs to one, a `Recipe`, a function from learning rate and weight decay to an optax optimiser. output may be a `Loss`.
+    dataset, model, algorithm and optimiser may be `Named` values of one's own: a
+    `Dataset`, a `Network` or a function from the number of outputs to one, a `Recipe`,
+    a function from learning rate and weight decay to an optax optimiser. output may be
+    a `Loss`.
 
-    batch_norm: None, "bn" (statistics updated at every pass) or "freeze" (BatchNorm Freezing); bn_mode: "batch" or "ema".
-    select: the epoch reported is the best by "validation" accuracy, or by "test" accuracy after training on all training
-    images (the paper's way). alpha None: equal to x_step. output: "squared_error" or "cross_entropy"; dtype: "float32", "bfloat16"
-    or, with JAX_ENABLE_X64=1, "float64". Rates: see defaults. skip: what light cones leave out, see `cone` (0: nothing).
-    Raises ValueError on values that are not allowed.
+    batch_norm: None, "bn" (statistics updated at every pass) or "freeze" (BatchNorm
+    Freezing); bn_mode: "batch" or "ema".
+    select: the epoch reported is the best by "validation" accuracy, or by "test"
+    accuracy after training on all training images (the paper's way). alpha None: equal
+    to x_step. output: "squared_error" or "cross_entropy"; dtype: "float32", "bfloat16"
+    or, with JAX_ENABLE_X64=1, "float64". Rates: see defaults. skip: what light cones
+    leave out, see `cone` (0: nothing). Raises ValueError on values that are not
+    allowed.
     """
     dataset: str | Named = "digits"
     model: str | Named = "vgg5"
@@ -219,124 +315,173 @@ class Experiment:
 
     def __post_init__(self):
         for each in fields(self):
-            object.__setattr__(self, each.name, plain(each.name, getattr(self, each.name)))
+            object.__setattr__(self, each.name,
+                               plain(each.name, getattr(self, each.name)))
         check_names(self)
         check_numbers(self)
         walks = self.T is not None and self.recipe.inference in ("cone", "dense")
         lost = unreached(self.T, structure(self, 2).distance) if walks else []
         if lost:
-            warnings.warn(f"T={self.T} is too small for the {self.layers} layers of {self.model}: the error never reaches "
-                          f"layer{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}, which will not learn; "
+            warnings.warn(f"T={self.T} is too small for the {self.layers} layers of "
+                          f"{self.model}: the error never reaches "
+                          f"layer{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}, "
+                          "which will not learn; "
                           f"use T >= {self.layers}", stacklevel=3)
 
     @property
     def recipe(self) -> Recipe:
-        "The parts of the algorithm by name; BatchNorm that is not frozen needs dense inference."
-        recipe = self.algorithm.value if isinstance(self.algorithm, Named) else ALGORITHMS[self.algorithm]
-        return replace(recipe, inference="dense") if self.batch_norm == "bn" and recipe.inference == "cone" else recipe
+        """The parts of the algorithm by name; BatchNorm that is not frozen needs dense
+        inference.
+        """
+        recipe = self.algorithm.value if isinstance(
+            self.algorithm, Named) else ALGORITHMS[self.algorithm]
+        return replace(
+            recipe, inference="dense"
+        ) if self.batch_norm == "bn" and recipe.inference == "cone" else recipe
 
     @property
     def layers(self) -> int:
-        "The number of layers L; in a graph its depth, the most layers on the error's way down."
+        """The number of layers L; in a graph its depth, the most layers on the error's
+        way down.
+        """
         return structure(self, 2).depth
 
     @cached_property
     def key(self) -> str:
-        "SHA-256 of the resolved settings, 16 hex digits: equal for equal runs, in every process."
+        """SHA-256 of the resolved settings, 16 hex digits: equal for equal runs, in
+        every process.
+        """
         return settings_key(settings_of(self))
 
     def __getstate__(self) -> dict[str, Any]:
-        "The fields alone: another version, where a pickle or a copy is opened, works the key out itself."
+        """The fields alone: another version, where a pickle or a copy is opened, works
+        the key out itself.
+        """
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 # %% ../nbs/13_experiment.ipynb #21911d9f
 def plain(name: str, value: Any) -> Any:
-    "A setting as Python writes it: numpy's scalars as numbers, 1 and 0 of a yes-or-no setting as True and False."
+    """A setting as Python writes it: numpy's scalars as numbers, 1 and 0 of a
+    yes-or-no setting as True and False.
+    """
     value = value.item() if isinstance(value, np.generic) else value
-    return bool(value) if name in ("nesterov", "augment") and type(value) is int and value in (0, 1) else value
+    return bool(value) if name in (
+        "nesterov", "augment") and type(value) is int and value in (0, 1) else value
 
 
 MODELS = (*VGG, *RESNET)
-KINDS: dict[str, Callable[[Any], bool]] = {                  # of the values that a `Named` may hold
-    "dataset": lambda value: isinstance(value, Dataset), "model": lambda value: isinstance(value, Network) or callable(value),
+KINDS: dict[str, Callable[[Any], bool]] = {  # of the values that a `Named` may hold
+    "dataset": lambda value: isinstance(value, Dataset),
+    "model": lambda value: isinstance(value, Network) or callable(value),
     "algorithm": lambda value: isinstance(value, Recipe), "optimiser": callable}
 
 
 def check_named(exp: Experiment) -> None:
-    "Raise a ValueError for a value of one's own of the wrong kind, or with a name that the library gives to another."
-    taken = dict(dataset=DATASETS, model=MODELS, algorithm=ALGORITHMS, optimiser=OPTIMISERS)
+    """Raise a ValueError for a value of one's own of the wrong kind, or with a name
+    that the library gives to another.
+    """
+    taken = dict(dataset=DATASETS, model=MODELS, algorithm=ALGORITHMS,
+                 optimiser=OPTIMISERS)
     for name, fits in KINDS.items():
         own = getattr(exp, name)
-        if isinstance(own, Named) and (own.name in taken[name] or own.name.startswith(("mlp", "mupc"))):
-            raise ValueError(f"{name} {own.name!r} of your own has a name of the library's: give it another one")
+        if isinstance(own, Named) and (own.name in taken[name] or own.name.startswith(
+            ("mlp", "mupc"))):
+            raise ValueError(f"{name} {own.name!r} of your own has a name of the "
+                             "library's: give it another one")
         if isinstance(own, Named) and not fits(own.value):
-            raise ValueError(f"{name} {own.name!r} holds {type(own.value).__name__}, which is no {name}: see Experiment")
+            raise ValueError(f"{name} {own.name!r} holds {type(own.value).__name__}, "
+                             f"which is no {name}: see Experiment")
 
 
 def check_names(exp: Experiment) -> None:
-    "Raise a ValueError for the first name in `exp` that is unknown or that does not go with the others."
+    """Raise a ValueError for the first name in `exp` that is unknown or that does not
+    go with the others.
+    """
     check_named(exp)
     known = dict(algorithm=ALGORITHMS, optimiser=OPTIMISERS, output=LOSSES)
     for name, values in known.items():
         if not isinstance(getattr(exp, name), (Named, Loss)):
             choose(name, getattr(exp, name), values)
-    if isinstance(exp.output, Loss) and exp.output not in LOSSES.values() and exp.output.name in LOSSES:
-        raise ValueError(f"output {exp.output.name!r} of your own has a name of the library's: give it another one")
-    sized_or_own = isinstance(exp.model, Named) or isinstance(exp.model, str) and re.fullmatch(f"{MLP}|{MUPC}", exp.model)
+    if isinstance(
+            exp.output,
+            Loss) and exp.output not in LOSSES.values() and exp.output.name in LOSSES:
+        raise ValueError(f"output {exp.output.name!r} of your own has a name of the "
+                         "library's: give it another one")
+    sized_or_own = isinstance(exp.model, Named) or isinstance(
+        exp.model, str) and re.fullmatch(f"{MLP}|{MUPC}", exp.model)
     if not sized_or_own:
         try:
             choose("model", exp.model, MODELS)
         except ValueError as error:
-            raise ValueError(f"{error}, or hidden sizes as in 'mlp-64-64', or width and depth as in 'mupc-64x32'") from None
-    if not isinstance(exp.dataset, Named) and (not isinstance(exp.dataset, str) or not exp.dataset):
-        raise ValueError(f"dataset must be a name such as {', '.join(map(repr, DATASETS))}, not {exp.dataset!r}")
+            raise ValueError(f"{error}, or hidden sizes as in 'mlp-64-64', or width "
+                             "and depth as in 'mupc-64x32'") from None
+    if not isinstance(exp.dataset, Named) and (not isinstance(exp.dataset, str)
+                                               or not exp.dataset):
+        raise ValueError("dataset must be a name such as "
+                         f"{', '.join(map(repr, DATASETS))}, not {exp.dataset!r}")
     if sized_or_own and exp.batch_norm is not None:
-        raise ValueError(f"batch_norm={exp.batch_norm!r} is for VGGs and ResNets: a muPC network or an mlp has no BatchNorm, and a network of your "
+        raise ValueError(f"batch_norm={exp.batch_norm!r} is for VGGs and ResNets: a "
+                         "muPC network or an mlp has no BatchNorm, and a network of "
+                         "your "
                          "own says itself what it has; use batch_norm=None")
-    allowed = dict(batch_norm=BATCH_NORM, activation=ACTIVATIONS, bn_mode=KEEP, reading=READINGS, sign_per=("batch", "epoch"),
-                   select=SELECT,
-                   matmul_precision=PRECISIONS, dtype=DTYPES, padding=(None, 0, 1), nesterov=(False, True), augment=(False, True))
+    allowed = dict(batch_norm=BATCH_NORM, activation=ACTIVATIONS, bn_mode=KEEP,
+                   reading=READINGS, sign_per=("batch", "epoch"), select=SELECT,
+                   matmul_precision=PRECISIONS, dtype=DTYPES, padding=(None, 0, 1),
+                   nesterov=(False, True), augment=(False, True))
     for name, values in allowed.items():
         choose(name, getattr(exp, name), values)
     if exp.dtype == "float64" and not jax.config.jax_enable_x64:
-        raise ValueError("dtype='float64' needs JAX's 64-bit mode: set JAX_ENABLE_X64=1")
-    if exp.batch_norm == "bn" and exp.recipe.inference in set(INFERENCES) - {"cone", "dense", "sweep"}:
-        raise ValueError(f"{exp.algorithm} keeps the statistics of BatchNorm frozen during inference: use batch_norm='freeze'")
+        raise ValueError("dtype='float64' needs JAX's 64-bit mode: set "
+                         "JAX_ENABLE_X64=1")
+    if exp.batch_norm == "bn" and exp.recipe.inference in set(INFERENCES) - {
+            "cone", "dense", "sweep"}:
+        raise ValueError(f"{exp.algorithm} keeps the statistics of BatchNorm frozen "
+                         "during inference: use batch_norm='freeze'")
 
 
 MLP = r"mlp(-[1-9][0-9]*)+"
-MUPC = r"mupc-([1-9][0-9]*)x([1-9][0-9]*)"                    # width of a hidden layer, number of hidden layers
+# width of a hidden layer, number of hidden layers
+MUPC = r"mupc-([1-9][0-9]*)x([1-9][0-9]*)"
 
 # %% ../nbs/13_experiment.ipynb #448c35a0
 def is_number(value: Any) -> bool:
     "Whether `value` is a float, or a whole number that fits into one."
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > 1e300
+    return isinstance(
+        value, (int, float)) and not isinstance(value, bool) and not abs(value) > 1e300
 
 
 def check_numbers(exp: Experiment) -> None:
     "Raise a ValueError for the first number of `exp` out of its range."
-    whole = dict(seed=0, T=1, batch_size=1, epochs=1, schedule_epochs=1, patience=1, limit=1)
+    whole = dict(seed=0, T=1, batch_size=1, epochs=1, schedule_epochs=1, patience=1,
+                 limit=1)
     for name, least in whole.items():
         value = getattr(exp, name)
         if value is None and name in ("T", "patience", "limit"):
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2 ** 31:
-            raise ValueError(f"{name} must be a whole number of at least {least} and below 2**31, not {value!r}")
-    positive = {n: getattr(exp, n) for n in ("width", "x_step", "alpha", "base", "k", "beta", "learning_rate")}
+        if isinstance(value,
+                      bool) or not isinstance(value, int) or not least <= value < 2**31:
+            raise ValueError(f"{name} must be a whole number of at least {least} and "
+                             f"below 2**31, not {value!r}")
+    positive = {
+        n: getattr(exp, n)
+        for n in ("width", "x_step", "alpha", "base", "k", "beta", "learning_rate")}
     for name, value in positive.items():
         if value is None and name not in ("width", "base", "k"):
             continue
         if not is_number(value):
             raise ValueError(f"{name} must be a positive number, not {value!r}")
     check_positive(**{n: v for n, v in positive.items() if v is not None})
-    for name, most in dict(momentum=1, beta=1, skip=1, weight_decay=float("inf")).items():
+    for name, most in dict(momentum=1, beta=1, skip=1,
+                           weight_decay=float("inf")).items():
         value = getattr(exp, name)
         if value is not None and not (is_number(value) and 0 <= value <= most):
             raise ValueError(f"{name} must be a number from 0 to {most}, not {value!r}")
 
 # %% ../nbs/13_experiment.ipynb #b4e3c132
 def settings_key(settings: dict[str, Any]) -> str:
-    "The key of resolved settings that matter, those at a default left out, so that a field added later leaves old keys as they are."
+    """The key of resolved settings that matter, those at a default left out, so that a
+    field added later leaves old keys as they are.
+    """
     default = {each.name: each.default for each in fields(Experiment)}
     told = {name: value for name, value in settings.items() if value != default[name]}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
@@ -350,7 +495,8 @@ def unused(exp: Experiment) -> set[str]:
     names |= {"k"} if a.schedule != "decaying" else set()
     names |= {"sign_per"} if a.nudging != "centre" else set()
     names |= {"beta"} if a.nudging == "none" else set()
-    names |= {"T", "x_step", "momentum", "nesterov", "reading", "alpha", "base", "k"} if a.inference == "sweep" else set()
+    names |= {"T", "x_step", "momentum", "nesterov", "reading", "alpha", "base", "k"
+              } if a.inference == "sweep" else set()
     names |= {"skip"} if a.inference != "cone" else set()
     names |= {"bn_mode"} if exp.batch_norm is None else set()
     names |= {"width"} if str(exp.model) not in MODELS else set()
@@ -360,34 +506,49 @@ def unused(exp: Experiment) -> set[str]:
 
 
 def resolve(exp: Experiment) -> Experiment:
-    "The experiment with all defaults filled in, as it is stored: settings that do not matter are None, values of one's own their names."
+    """The experiment with all defaults filled in, as it is stored: settings that do
+    not matter are None, values of one's own their names.
+    """
     given = {f.name: as_name(getattr(exp, f.name)) for f in fields(exp)}
-    filled = {n: v for n, v in defaults(given["algorithm"], given["dataset"], exp.layers).items() if given[n] is None}
+    filled = {
+        n: v
+        for n, v in defaults(given["algorithm"], given["dataset"], exp.layers).items()
+        if given[n] is None}
     merged = given | filled
     if merged["alpha"] is None:
         merged["alpha"] = merged["x_step"]
-    if exp.recipe.inference == "sweep" and exp.batch_norm:                  # one pass a batch: there is nothing to freeze
+    # one pass a batch: there is nothing to freeze
+    if exp.recipe.inference == "sweep" and exp.batch_norm:
         merged["batch_norm"] = "bn"
-    out = object.__new__(Experiment)                         # checked when `exp` was made; None marks what is unused
+    # checked when `exp` was made; None marks what is unused
+    out = object.__new__(Experiment)
     for name, value in (merged | dict.fromkeys(unused(exp))).items():
-        object.__setattr__(out, name, float(value) if is_float(name) and value is not None else value)
+        object.__setattr__(
+            out, name,
+            float(value) if is_float(name) and value is not None else value)
     return out
 
 
 def settings_of(exp: Experiment) -> dict[str, Any]:
     "The resolved settings that matter for an experiment, by name."
-    return {name: value for name, value in asdict(resolve(exp)).items() if name not in unused(exp)}
+    return {
+        name: value
+        for name, value in asdict(resolve(exp)).items()
+        if name not in unused(exp)}
 
 
 def is_float(name: str) -> bool:
-    "Whether a field of Experiment holds a float, so that 1 and 1.0 are the same setting."
+    """Whether a field of Experiment holds a float, so that 1 and 1.0 are the same
+    setting.
+    """
     return "float" in str(Experiment.__annotations__[name])
 
 # %% ../nbs/13_experiment.ipynb #1df68795
 def structure(exp: Experiment, outputs: int, skip_weight: float = 1.0) -> Network:
     "The network of an experiment for so many outputs; `skip_weight` is a ResNet's."
     if isinstance(exp.model, Named):
-        return exp.model.value if isinstance(exp.model.value, Network) else exp.model.value(outputs)
+        return exp.model.value if isinstance(exp.model.value,
+                                             Network) else exp.model.value(outputs)
     if exp.model.startswith("mupc"):
         width, depth = mupc_sizes(exp.model)
         return mupc(depth, width, outputs, exp.activation)
@@ -400,7 +561,9 @@ def structure(exp: Experiment, outputs: int, skip_weight: float = 1.0) -> Networ
 
 
 def network(exp: Experiment, outputs: int) -> Network:
-    "The network of an experiment for so many outputs, with weights of auxiliary neurons that suit its spikes."
+    """The network of an experiment for so many outputs, with weights of auxiliary
+    neurons that suit its spikes.
+    """
     full = resolve(exp)
     return structure(exp, outputs, full.alpha / full.x_step if full.alpha else 1.0)
 
@@ -408,38 +571,57 @@ def network(exp: Experiment, outputs: int) -> Network:
 def covariance(exp: Experiment) -> jax.Array:
     "The covariance table (T, L) of an experiment; no rows for backpropagation."
     full, net, schedule = resolve(exp), network(exp, 2), exp.recipe.schedule
-    named = {"constant": Constant(), "spiking": full.alpha and Spiking(full.alpha, full.base), "decaying": full.k and Decaying(full.k)}
+    named = {
+        "constant": Constant(),
+        "spiking": full.alpha and Spiking(full.alpha, full.base),
+        "decaying": full.k and Decaying(full.k)}
     schedule = schedule if callable(schedule) else named[schedule]
     return schedule(full.T or 0, len(net) if net.parents is None else net.distance)
 
 # %% ../nbs/13_experiment.ipynb #8e40c6b2
 def configurations() -> dict[Experiment, float]:
-    "The authors' twelve configurations as experiments, each with the accuracy (per cent) that they published."
+    """The authors' twelve configurations as experiments, each with the accuracy (per
+    cent) that they published.
+    """
     common = dict(epochs=25, select="test", sign_per="epoch")
-    padded = lambda model: dict(padding=1) if model == "vgg5" else {}            # the program's VGG5
-    found = {(d, m, a): {n: v for n, v in settings.items() if n != "top1"} for (d, m, a), settings in CONFIGURATIONS.items()}
-    return {Experiment(dataset=d, model=m, algorithm=a, **common, **padded(m), **settings): CONFIGURATIONS[d, m, a]["top1"]
-            for (d, m, a), settings in found.items()}
+    # the program's VGG5
+    padded = lambda model: dict(padding=1) if model == "vgg5" else {}
+    found = {(d, m, a): {n: v
+                         for n, v in settings.items()
+                         if n != "top1"}
+             for (d, m, a), settings in CONFIGURATIONS.items()}
+    return {
+        Experiment(dataset=d, model=m, algorithm=a, **common, **padded(m), **settings):
+            CONFIGURATIONS[d, m, a]["top1"]
+        for (d, m, a), settings in found.items()}
 
 # %% ../nbs/13_experiment.ipynb #0f6c93ab
 def mupc_sizes(model: str) -> tuple[int, int]:
-    "Width and number of hidden layers in a name such as 'mupc-64x32'. Raises ValueError for another name."
+    """Width and number of hidden layers in a name such as 'mupc-64x32'. Raises
+    ValueError for another name.
+    """
     found = re.fullmatch(MUPC, model)
     if not found:
-        raise ValueError(f"{model!r} names no muPC network: give width and number of hidden layers as in 'mupc-64x32'")
+        raise ValueError(f"{model!r} names no muPC network: give width and number of "
+                         "hidden layers as in 'mupc-64x32'")
     width, depth = map(int, found.groups())
     return width, depth
 
 
-MUPC_SETTINGS: dict[str, dict] = {                           # by data set
-    "mnist": dict(x_step=0.5, learning_rate=0.1, batch_size=64),
-    "fashion_mnist": dict(x_step=0.5, learning_rate=0.05, batch_size=64),
-    "cifar10": dict(x_step=0.01, learning_rate=0.1, batch_size=128, output="cross_entropy")}
+MUPC_SETTINGS: dict[str, dict] = {  # by data set
+    "mnist":
+        dict(x_step=0.5, learning_rate=0.1, batch_size=64), "fashion_mnist":
+            dict(x_step=0.5, learning_rate=0.05, batch_size=64), "cifar10":
+                dict(x_step=0.01, learning_rate=0.1, batch_size=128,
+                     output="cross_entropy")}
 
 
 def mupc_settings(model: str, dataset: str = "mnist") -> dict[str, Any]:
-    "What was published for predictive coding (PC) on a muPC network; a data set without settings of its own gets MNIST's."
-    plain = dict(T=mupc_sizes(model)[1], momentum=0.0, weight_decay=0.0, activation="relu")
+    """What was published for predictive coding (PC) on a muPC network; a data set
+    without settings of its own gets MNIST's.
+    """
+    plain = dict(T=mupc_sizes(model)[1], momentum=0.0, weight_decay=0.0,
+                 activation="relu")
     return plain | MUPC_SETTINGS.get(dataset, MUPC_SETTINGS["mnist"])
 
 # %% ../nbs/13_experiment.ipynb #0d95ab3e
@@ -447,9 +629,11 @@ ADAM_EPSILON = 1e-8                                         # of optax.adamw
 
 
 def expected_sizes(exp: Experiment) -> np.ndarray:
-    """The size (L,) of each layer's weight gradient over backpropagation's, to first order in the squared Jacobians.
+    """The size (L,) of each layer's weight gradient over backpropagation's, to first
+    order in the squared Jacobians.
 
-    Ones for backpropagation; nan for inference in other coordinates, a weight step at each step, or a network that is no chain or has skips.
+    Ones for backpropagation; nan for inference in other coordinates, a weight step at
+    each step, or a network that is no chain or has skips.
     """
     full, recipe, L = resolve(exp), exp.recipe, exp.layers
     if recipe.inference == "sweep":
@@ -462,25 +646,37 @@ def expected_sizes(exp: Experiment) -> np.ndarray:
         own = precision[:-1] if full.reading == "energy" else precision[1:]
         gradient = own * c[:-1] - precision[1:] * c[1:]
         trace = gradient + full.momentum * trace
-        c[:-1] -= full.x_step * (gradient + full.momentum * trace if full.nesterov else trace)
+        c[:-1] -= full.x_step * (gradient
+                                 + full.momentum * trace if full.nesterov else trace)
     return np.abs(c)
 
 
 def bp_gradient(L: int) -> np.ndarray:
-    "Rough root mean square (L,) of backpropagation's weight gradients at the start, without BatchNorm: see above."
+    """Rough root mean square (L,) of backpropagation's weight gradients at the start,
+    without BatchNorm: see above.
+    """
     return 0.1 * 0.25 ** np.minimum(L - 1, 2 * (L - np.arange(1.0, L + 1)))
 
 
 def silent(exp: Experiment) -> list[int]:
-    "Numbers of the layers whose gradient AdamW is expected to lose in its epsilon; none with BatchNorm, which was not measured."
+    """Numbers of the layers whose gradient AdamW is expected to lose in its epsilon;
+    none with BatchNorm, which was not measured.
+    """
     sizes = expected_sizes(exp) * bp_gradient(exp.layers)
-    return [l for l, size in enumerate(sizes, 1) if size < ADAM_EPSILON and exp.optimiser == "adamw" and exp.batch_norm is None]
+    return [
+        l for l, size in enumerate(sizes, 1)
+        if size < ADAM_EPSILON and exp.optimiser == "adamw" and exp.batch_norm is None]
 
 
 def warn_of_silent_layers(exp: Experiment) -> None:
-    "A warning that names the layers of `silent`, if the algorithm has a precision schedule."
+    """A warning that names the layers of `silent`, if the algorithm has a precision
+    schedule.
+    """
     lost = silent(exp) if exp.recipe.schedule != "constant" else []
     if lost:
-        warnings.warn(f"layer{'s' * (len(lost) > 1)} {', '.join(map(str, lost))} of {exp.model} with {exp.algorithm} will hardly learn: the "
-                      f"expected gradient is below AdamW's epsilon of {ADAM_EPSILON:g}; use a larger x_step or T, or settings of PRESETS",
+        warnings.warn(f"layer{'s' * (len(lost) > 1)} {', '.join(map(str, lost))} of "
+                      f"{exp.model} with {exp.algorithm} will hardly learn: the "
+                      "expected gradient is below AdamW's epsilon of "
+                      f"{ADAM_EPSILON:g}; use a larger x_step or T, or settings of "
+                      "PRESETS",
                       stacklevel=3)

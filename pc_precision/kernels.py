@@ -15,27 +15,37 @@ import numpy as np
 from jax import Array, lax
 
 # %% ../nbs/01_kernels.ipynb #27c3d22d
-_ORDERS = {"output": ("NHWC", "HWIO", "NHWC"), "input": ("NHWC", "HWOI", "NHWC"), "kernel": ("CHWN", "IHWO", "HWNC")}
+_ORDERS = {
+    "output": ("NHWC", "HWIO", "NHWC"), "input": ("NHWC", "HWOI", "NHWC"),
+    "kernel": ("CHWN", "IHWO", "HWNC")}
 
 
 def _xla(x: Array, kernel: Array, padding: int, role: str = "output") -> Array:
-    "The convolution as XLA's own operation, with axes ordered so that the map that `role` names reads NHWC and HWIO."
+    """The convolution as XLA's own operation, with axes ordered so that the map that
+    `role` names reads NHWC and HWIO.
+    """
     images, kernels, out = _ORDERS[role]
     move = lambda a, order, to: a.transpose([order.index(axis) for axis in to])
-    y = lax.conv_general_dilated(move(x, "NHWC", images), move(kernel, "HWIO", kernels), (1, 1), [(padding, padding)] * 2,
+    y = lax.conv_general_dilated(move(x, "NHWC", images), move(kernel, "HWIO", kernels),
+                                 (1, 1), [(padding, padding)] * 2,
                                  dimension_numbers=_ORDERS[role])
     return move(y, out, "NHWC")
 
 
 def _patches(x: Array, padding: int) -> Array:
-    "The nine neighbours of every output pixel side by side: (B, H, W, C) -> (B, H', W', 9 C)."
+    """The nine neighbours of every output pixel side by side: (B, H, W, C) -> (B, H',
+    W', 9 C).
+    """
     height, width = x.shape[1] + 2 * padding - 2, x.shape[2] + 2 * padding - 2
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    return jnp.concatenate([x[:, i:i + height, j:j + width] for i in range(3) for j in range(3)], axis=-1)
+    return jnp.concatenate(
+        [x[:, i:i + height, j:j + width] for i in range(3) for j in range(3)], axis=-1)
 
 
 def _product(x: Array, kernel: Array, padding: int) -> Array:
-    "The convolution as one matrix product: (B H' W', 9 Cin) patches times the kernel as a (9 Cin, Cout) matrix."
+    """The convolution as one matrix product: (B H' W', 9 Cin) patches times the kernel
+    as a (9 Cin, Cout) matrix.
+    """
     patches = _patches(x, padding)
     rows = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
     return rows.reshape(*patches.shape[:3], -1)
@@ -45,7 +55,9 @@ _MOST_PATCHES = 2**24  # numbers: 64 MiB in float32
 
 
 def _formula(role: str, x: tuple, kernel: tuple, padding: int) -> Callable:
-    "The faster formula, on a CPU, for the `output` or the gradient of the `input` or the `kernel`, by shapes."
+    """The faster formula, on a CPU, for the `output` or the gradient of the `input` or
+    the `kernel`, by shapes.
+    """
     batch, height, width, cin, cout = *x[:3], *kernel[2:]
     height, width = height + 2 * padding - 2, width + 2 * padding - 2
     if max(height, width) <= 2:
@@ -67,38 +79,52 @@ def _chosen(x: Array, kernel: Array, padding: int) -> Array:
 
 @_chosen.defjvp
 def _chosen_derivative(padding, at, by):
-    "The product rule.  JAX transposes each term by itself, so each term has the formula whose transpose is fast."
+    """The product rule.  JAX transposes each term by itself, so each term has the
+    formula whose transpose is fast.
+    """
     (x, kernel), (dx, dkernel) = at, by
-    to_x, to_kernel = (_formula(role, x.shape, kernel.shape, padding) for role in ("input", "kernel"))
-    return _chosen(x, kernel, padding), to_x(dx, kernel, padding) + to_kernel(x, dkernel, padding)
+    to_x, to_kernel = (_formula(role, x.shape, kernel.shape, padding)
+                       for role in ("input", "kernel"))
+    return _chosen(x, kernel,
+                   padding), to_x(dx, kernel, padding) + to_kernel(x, dkernel, padding)
 
 # %% ../nbs/01_kernels.ipynb #abc636e8
-TARGET = jax.make_user_context()  # `with TARGET("gpu")`: what is traced there is compiled for a device that this process has not
+# `with TARGET("gpu")`: what is traced there is compiled for a device that this process
+# has not
+TARGET = jax.make_user_context()
 
 
 def _for_cpu() -> bool:
-    "Whether what is traced now will run on a CPU: on the platform that `TARGET` names, else on JAX's own."
+    """Whether what is traced now will run on a CPU: on the platform that `TARGET`
+    names, else on JAX's own.
+    """
     return (TARGET.value or jax.default_backend()) == "cpu"
 
 
 def _check_conv(x, kernel, padding):
     "One sentence for what cannot be convolved."
     if padding not in (0, 1):
-        raise ValueError(f"padding is {padding!r}; a 3x3 convolution here takes 0 or 1.")
-    if len(x.shape) != 4 or len(kernel.shape) != 4 or kernel.shape[:3] != (3, 3, x.shape[3]):
-        raise ValueError(f"images {x.shape} and kernel {kernel.shape} do not fit; allowed are "
+        raise ValueError(f"padding is {padding!r}; a 3x3 convolution here takes 0 or "
+                         "1.")
+    if len(x.shape) != 4 or len(
+            kernel.shape) != 4 or kernel.shape[:3] != (3, 3, x.shape[3]):
+        raise ValueError(f"images {x.shape} and kernel {kernel.shape} do not fit; "
+                         "allowed are "
                          "(B, H, W, Cin) and (3, 3, Cin, Cout).")
     if min(x.shape[1:3]) + 2 * padding < 3:
-        raise ValueError(f"images {x.shape} with padding {padding} are smaller than the 3x3 kernel.")
+        raise ValueError(f"images {x.shape} with padding {padding} are smaller than "
+                         "the 3x3 kernel.")
 
 
 @partial(jax.jit, static_argnames="padding")
 def conv3x3(x: Array, kernel: Array, padding: int) -> Array:
-    """3x3 convolution of stride 1 with zero `padding` of 0 or 1, no bias: (B, H, W, Cin) -> (B, H', W', Cout).
+    """3x3 convolution of stride 1 with zero `padding` of 0 or 1, no bias: (B, H, W,
+    Cin) -> (B, H', W', Cout).
 
-    `kernel` is (3, 3, Cin, Cout) and H' = H + 2 padding - 2. Equal to `lax.conv_general_dilated`; on a CPU the
-    output and each gradient take the formula measured to be fastest; forward and reverse derivatives of any order exist.
-    Raises ValueError for another padding or shapes that do not fit.
+    `kernel` is (3, 3, Cin, Cout) and H' = H + 2 padding - 2. Equal to
+    `lax.conv_general_dilated`; on a CPU the output and each gradient take the formula
+    measured to be fastest; forward and reverse derivatives of any order exist. Raises
+    ValueError for another padding or shapes that do not fit.
     """
     _check_conv(x, kernel, padding)
     return (_chosen if _for_cpu() else _xla)(x, kernel, padding)
@@ -106,7 +132,8 @@ def conv3x3(x: Array, kernel: Array, padding: int) -> Array:
 # %% ../nbs/01_kernels.ipynb #23aad82a
 def _quarters(x: Array) -> list[Array]:
     "The four pixels of every 2x2 window in reading order, each (B, H/2, W/2, C)."
-    return [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]       # strided: XLA fuses no pool into its consumers
+    # strided: XLA fuses no pool into its consumers
+    return [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
 
 
 @jax.custom_jvp
@@ -117,34 +144,43 @@ def _pool(x: Array) -> Array:
 
 
 def _winner(x: Array) -> Array:
-    "Which pixel of each window is the largest, 0..3: the first one where several are equal."
+    """Which pixel of each window is the largest, 0..3: the first one where several are
+    equal.
+    """
     a, b, c, d = _quarters(x)
     cd = jnp.maximum(c, d)
-    return jnp.where(a >= jnp.maximum(b, cd), 0, jnp.where(b >= cd, 1, jnp.where(c >= d, 2, 3))).astype(jnp.uint8)
+    return jnp.where(a >= jnp.maximum(b, cd), 0,
+                     jnp.where(b >= cd, 1, jnp.where(c >= d, 2, 3))).astype(jnp.uint8)
 
 
 @_pool.defjvp
 def _pool_derivative(at, by):
-    "The change of each window's winner; transposed, each window's gradient goes to its winner."
+    """The change of each window's winner; transposed, each window's gradient goes to
+    its winner.
+    """
     (x,), (dx,) = at, by
     b, h, w, c = x.shape
     pixel = np.arange(4, dtype=np.uint8).reshape(1, 1, 2, 1, 2, 1)
     won = _winner(x)[:, :, None, :, None] == pixel
-    return _pool(x), jnp.where(won, dx.reshape(b, h // 2, 2, w // 2, 2, c), jnp.zeros((), dx.dtype)).sum((2, 4))
+    return _pool(x), jnp.where(won, dx.reshape(b, h // 2, 2, w // 2, 2, c),
+                               jnp.zeros((), dx.dtype)).sum((2, 4))
 
 # %% ../nbs/01_kernels.ipynb #19eea95a
 def _pool_xla(x: Array) -> Array:
     "Largest of every 2x2 window as XLA's own operation."
-    return lax.reduce_window(x, np.array(-np.inf, x.dtype), lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    return lax.reduce_window(x, np.array(-np.inf, x.dtype), lax.max, (1, 2, 2, 1),
+                             (1, 2, 2, 1), "VALID")
 
 
 @jax.jit
 def max_pool2(x: Array) -> Array:
-    """Largest of every 2x2 window: (B, H, W, C) -> (B, H/2, W/2, C), floating point, H and W even.
+    """Largest of every 2x2 window: (B, H, W, C) -> (B, H/2, W/2, C), floating point, H
+    and W even.
 
-    The gradient goes to the largest pixel, to the first in reading order where several are equal (XLA's rule).
-    Raises ValueError for an odd height or width.
+    The gradient goes to the largest pixel, to the first in reading order where several
+    are equal (XLA's rule). Raises ValueError for an odd height or width.
     """
     if len(x.shape) != 4 or x.shape[1] % 2 or x.shape[2] % 2:
-        raise ValueError(f"images {x.shape} cannot be pooled 2x2; allowed is (B, H, W, C) with even H and W.")
+        raise ValueError(f"images {x.shape} cannot be pooled 2x2; allowed is (B, H, "
+                         "W, C) with even H and W.")
     return (_pool if _for_cpu() else _pool_xla)(x)

@@ -26,10 +26,11 @@ from .kernels import conv3x3, max_pool2
 
 # %% ../nbs/02_layers.ipynb #f908705c
 class Layer:
-    """A prediction in two parts, f = rest(linear(x)): subclasses write `init`, `linear` and `rest`, and are hashable.
+    """A prediction in two parts, f = rest(linear(x)): subclasses write `init`,
+    `linear` and `rest`, and are hashable.
 
-    `linear(params, x)` is linear in x, which inference relies on; without such a part it returns x. Inputs and activities
-    may be any pytree of arrays (B, ...).
+    `linear(params, x)` is linear in x, which inference relies on; without such a part
+    it returns x. Inputs and activities may be any pytree of arrays (B, ...).
     """
 
     def init(self, key: jax.Array, x: Any) -> tuple[Any, Any]:
@@ -40,64 +41,83 @@ class Layer:
         "The part of the prediction that is linear in `x`."
         raise NotImplementedError
 
-    def rest(self, params: Any, stats: Any, z: Any, train: bool = True) -> tuple[Any, Any]:
-        "The prediction mu from z = linear(x), and the running statistics after this pass."
+    def rest(self, params: Any, stats: Any, z: Any,
+             train: bool = True) -> tuple[Any, Any]:
+        """The prediction mu from z = linear(x), and the running statistics after this
+        pass.
+        """
         raise NotImplementedError
 
-    def apply(self, params: Any, stats: Any, x: Any, train: bool = True) -> tuple[Any, Any]:
+    def apply(self, params: Any, stats: Any, x: Any,
+              train: bool = True) -> tuple[Any, Any]:
         "The prediction mu, and the running statistics after this pass."
         return self.rest(params, stats, self.linear(params, x), train)
 
 # %% ../nbs/02_layers.ipynb #0c72056a
 ACTIVATIONS: dict[str, Callable] = {
-    "relu": jax.nn.relu, "leaky_relu": jax.nn.leaky_relu, "gelu": jax.nn.gelu, "hard_tanh": jax.nn.hard_tanh,
-    "tanh": jnp.tanh, "identity": lambda z: z}
+    "relu": jax.nn.relu, "leaky_relu": jax.nn.leaky_relu, "gelu": jax.nn.gelu,
+    "hard_tanh": jax.nn.hard_tanh, "tanh": jnp.tanh, "identity": lambda z: z}
 
 # %% ../nbs/02_layers.ipynb #0305cb1b
-def uniform(key: jax.Array, shape: Sequence[int], fan_in: int, dtype: Any = jnp.float32) -> jax.Array:
+def uniform(key: jax.Array, shape: Sequence[int], fan_in: int,
+            dtype: Any = jnp.float32) -> jax.Array:
     "An array of `shape`, uniform in +-1/sqrt(fan_in)."
     bound = fan_in ** -0.5
     return jax.random.uniform(key, tuple(shape), dtype, -bound, bound)
 
 # %% ../nbs/02_layers.ipynb #c98b9d68
-def linear_params(key: jax.Array, shape: Sequence[int], fan_in: int, dtype: Any) -> dict[str, jax.Array]:
+def linear_params(key: jax.Array, shape: Sequence[int], fan_in: int,
+                  dtype: Any) -> dict[str, jax.Array]:
     "Kernel of `shape` (last axis: outputs) and bias, both uniform in +-1/sqrt(fan_in)."
     size = math.prod(shape)
-    flat = uniform(key, (size + shape[-1],), fan_in, dtype)        # one draw: random numbers are slow to compile
+    # one draw: random numbers are slow to compile
+    flat = uniform(key, (size + shape[-1],), fan_in, dtype)
     return {"kernel": flat[:size].reshape(shape), "bias": flat[size:]}
 
 # %% ../nbs/02_layers.ipynb #3aa08139
-KEEP = {"batch": 0.9, "ema": 0.1}      # share of the old running statistics that one pass keeps
+# share of the old running statistics that one pass keeps
+KEEP = {"batch": 0.9, "ema": 0.1}
 EPSILON = 1e-5
 
 
 def batch_norm_start(features: int, dtype: Any) -> tuple[dict, dict]:
-    "Scale and shift, and running statistics, that leave `features` channels as they are."
+    """Scale and shift, and running statistics, that leave `features` channels as they
+    are.
+    """
     one, zero = jnp.ones(features, dtype), jnp.zeros(features, dtype)
     return {"scale": one, "shift": zero}, {"mean": zero, "var": one}
 
 
-def batch_norm(params: dict, stats: dict, z: jax.Array, mode: str, train: bool) -> tuple[jax.Array, dict]:
-    "Equation (7) over all axes but the last; returns the normalised `z` and the running statistics after this pass."
+def batch_norm(params: dict, stats: dict, z: jax.Array, mode: str,
+               train: bool) -> tuple[jax.Array, dict]:
+    """Equation (7) over all axes but the last; returns the normalised `z` and the
+    running statistics after this pass.
+    """
     if train:
         axes = tuple(range(z.ndim - 1))
         batch = {"mean": z.mean(axes), "var": z.var(axes)}
-        stats = jax.tree.map(lambda old, new: KEEP[mode] * old + (1 - KEEP[mode]) * new, stats, batch)
+        stats = jax.tree.map(lambda old, new: KEEP[mode] * old + (1 - KEEP[mode]) * new,
+                             stats, batch)
     used = batch if train and mode == "batch" else stats
     z = (z - used["mean"]) * jax.lax.rsqrt(used["var"] + EPSILON)
     return params["scale"] * z + params["shift"], stats
 
 # %% ../nbs/02_layers.ipynb #66fd7e60
 def check_pool(shape: Sequence[int]) -> None:
-    "Raise a ValueError unless a 2x2 pool can halve height and width of `shape` = (B, H, W, C)."
+    """Raise a ValueError unless a 2x2 pool can halve height and width of `shape` = (B,
+    H, W, C).
+    """
     if shape[1] % 2 or shape[2] % 2 or min(shape[1:3]) < 2:
-        raise ValueError(f"a 2x2 pool cannot halve a {shape[1]}x{shape[2]} image: height and width must be even; "
-                         "change the input size, the paddings or where the network pools")
+        raise ValueError(f"a 2x2 pool cannot halve a {shape[1]}x{shape[2]} image: "
+                         "height and width must be even; "
+                         "change the input size, the paddings or where the network "
+                         "pools")
 
 # %% ../nbs/02_layers.ipynb #720b90ed
 @dataclass(frozen=True)
 class Block(Layer):
-    """Convolution 3x3 -> [BatchNorm] -> activation -> [2x2 max pool], (B, H, W, C) -> (B, H', W', features).
+    """Convolution 3x3 -> [BatchNorm] -> activation -> [2x2 max pool], (B, H, W, C) ->
+    (B, H', W', features).
 
     padding: 0 or 1 pixels on each side; batch_norm: None, "batch" or "ema".
     """
@@ -114,14 +134,19 @@ class Block(Layer):
         check_whole(features=self.features)
 
     def init(self, key: jax.Array, x: jax.Array) -> tuple[dict, dict]:
-        "Parameters for images like `x` (B, H, W, C), and running statistics (empty without BatchNorm)."
+        """Parameters for images like `x` (B, H, W, C), and running statistics (empty
+        without BatchNorm).
+        """
         if x.ndim != 4:
-            raise ValueError(f"a convolution takes images (batch, height, width, channels), not an array of shape {x.shape}")
+            raise ValueError("a convolution takes images (batch, height, width, "
+                             f"channels), not an array of shape {x.shape}")
         if min(x.shape[1:3]) + 2 * self.padding < 3:
-            raise ValueError(f"a 3x3 convolution with padding {self.padding} does not fit a {x.shape[1]}x{x.shape[2]} image")
+            raise ValueError(f"a 3x3 convolution with padding {self.padding} does not "
+                             f"fit a {x.shape[1]}x{x.shape[2]} image")
         if self.pool:
             check_pool([x.shape[0], *(n + 2 * self.padding - 2 for n in x.shape[1:3])])
-        params = linear_params(key, (3, 3, x.shape[-1], self.features), 9 * x.shape[-1], x.dtype)
+        params = linear_params(key, (3, 3, x.shape[-1], self.features), 9 * x.shape[-1],
+                               x.dtype)
         if self.batch_norm is None:
             return params, {}
         more, stats = batch_norm_start(self.features, x.dtype)
@@ -131,7 +156,8 @@ class Block(Layer):
         "The convolution alone, without bias."
         return conv3x3(x, params["kernel"], self.padding)
 
-    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+    def rest(self, params: dict, stats: dict, z: jax.Array,
+             train: bool = True) -> tuple[jax.Array, dict]:
         "What follows the convolution: bias, BatchNorm, activation, pool."
         z = z + params["bias"]
         if self.batch_norm is not None:
@@ -159,7 +185,8 @@ class Dense(Layer):
         "The matrix product alone, without bias."
         return x.reshape(x.shape[0], -1) @ params["kernel"]
 
-    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+    def rest(self, params: dict, stats: dict, z: jax.Array,
+             train: bool = True) -> tuple[jax.Array, dict]:
         "Bias and activation; `stats` as they came."
         return ACTIVATIONS[self.activation](z + params["bias"]), stats
 
@@ -182,36 +209,48 @@ class Whole(Layer):
         "The input as it is."
         return x
 
-    def rest(self, params: Any, stats: Any, z: Any, train: bool = True) -> tuple[Any, Any]:
+    def rest(self, params: Any, stats: Any, z: Any,
+             train: bool = True) -> tuple[Any, Any]:
         "The object's `apply`."
         return self.layer.apply(params, stats, z, train)
 
 # %% ../nbs/02_layers.ipynb #dbcfc634
 @dataclass(frozen=True)
 class Module:
-    "Parameters, statistics and prediction of a flax.nnx module: `make(rngs)` returns it."
+    """Parameters, statistics and prediction of a flax.nnx module: `make(rngs)` returns
+    it.
+    """
     make: Callable
 
     def _split(self, key: jax.Array | None = None) -> tuple:
-        "Static part, parameters and statistics of a fresh module; of its shapes only, without a key."
-        from flax import nnx                                     # a slow import that only users of modules pay
+        """Static part, parameters and statistics of a fresh module; of its shapes
+        only, without a key.
+        """
+        from flax import nnx  # a slow import that only users of modules pay
         build = lambda: self.make(nnx.Rngs(0 if key is None else key))
         module = nnx.eval_shape(build) if key is None else build()
         *parts, rest = nnx.split(module, nnx.Param, nnx.BatchStat, ...)
         if jax.tree.leaves(rest):
-            raise ValueError(f"a layer may hold parameters and batch statistics only, but {type(module).__name__} also holds "
-                             f"{sorted(map(str, nnx.to_pure_dict(rest)))} (random or other state, as dropout does)")
+            raise ValueError("a layer may hold parameters and batch statistics only, "
+                             f"but {type(module).__name__} also holds "
+                             f"{sorted(map(str, nnx.to_pure_dict(rest)))} (random or "
+                             "other state, as dropout does)")
         return parts
 
     def init(self, key: jax.Array, x: jax.Array) -> tuple[dict, dict]:
-        "The module's parameters and batch statistics as plain dictionaries, in the type of `x`."
+        """The module's parameters and batch statistics as plain dictionaries, in the
+        type of `x`.
+        """
         from flax import nnx
         _, *states = self._split(key)
-        typed = lambda a: a.astype(x.dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a
-        params, stats = (jax.tree.map(typed, nnx.to_pure_dict(state)) for state in states)
+        typed = lambda a: a.astype(x.dtype) if jnp.issubdtype(a.dtype, jnp.floating
+                                                              ) else a
+        params, stats = (jax.tree.map(typed, nnx.to_pure_dict(state))
+                         for state in states)
         return params, stats
 
-    def apply(self, params: dict, stats: dict, x: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+    def apply(self, params: dict, stats: dict, x: jax.Array,
+              train: bool = True) -> tuple[jax.Array, dict]:
         "Put the module together, call it, and take its batch statistics apart again."
         from flax import nnx
         graph, *states = self._split()
@@ -223,20 +262,29 @@ class Module:
 
 # %% ../nbs/02_layers.ipynb #05ff61e1
 def check_drawn(module: Any) -> None:
-    "Warn of a flax.nnx module whose parameters were drawn already: every seed would start alike."
+    """Warn of a flax.nnx module whose parameters were drawn already: every seed would
+    start alike.
+    """
     from flax import nnx
-    drawn = [a for a in jax.tree.leaves(nnx.state(module, nnx.Param)) if np.unique(np.asarray(a)).size > 1]
+    drawn = [
+        a for a in jax.tree.leaves(nnx.state(module, nnx.Param))
+        if np.unique(np.asarray(a)).size > 1]
     if drawn:
-        warnings.warn(f"this {type(module).__name__} has drawn its parameters, so every seed starts alike: "
-                      "give the factory lambda rngs: ... instead, and the network's key draws them", stacklevel=5)
+        warnings.warn(f"this {type(module).__name__} has drawn its parameters, so "
+                      "every seed starts alike: "
+                      "give the factory lambda rngs: ... instead, and the network's "
+                      "key draws them", stacklevel=5)
 
 
 def as_layer(item: Any) -> Layer:
-    "A `Layer` as it is; a flax.nnx module, a factory `rngs -> module` or an object with init and apply as a `Whole` one."
+    """A `Layer` as it is; a flax.nnx module, a factory `rngs -> module` or an object
+    with init and apply as a `Whole` one.
+    """
     if isinstance(item, Layer):
         return item
     if isinstance(item, type):
-        raise ValueError(f"{item.__name__} is a class, not a layer: give an instance of it, or a factory rngs -> module")
+        raise ValueError(f"{item.__name__} is a class, not a layer: give an instance "
+                         "of it, or a factory rngs -> module")
     if any(cls.__module__.startswith("flax.nnx") for cls in type(item).__mro__):
         check_drawn(item)
         return Whole(Module(lambda rngs: item))
@@ -244,33 +292,42 @@ def as_layer(item: Any) -> Layer:
         return Whole(item)
     if callable(item) and len(inspect.signature(item).parameters) == 1:
         return Whole(Module(item))
-    raise ValueError(f"{reprlib.repr(item).splitlines()[0]} is no layer: give a Layer, an object with init and apply, "
+    raise ValueError(f"{reprlib.repr(item).splitlines()[0]} is no layer: give a "
+                     "Layer, an object with init and apply, "
                      "a flax.nnx module or a factory rngs -> module")
 
 # %% ../nbs/02_layers.ipynb #13ff744c
 @dataclass(frozen=True)
 class Residual(Layer):
-    "A layer that reads (main, skip) and adds the skip to its prediction: mu = f(main) + skip."
+    """A layer that reads (main, skip) and adds the skip to its prediction: mu =
+    f(main) + skip.
+    """
     layer: Layer
 
     def __post_init__(self):
         object.__setattr__(self, "layer", as_layer(self.layer))
 
     def init(self, key: jax.Array, x: tuple) -> tuple[Any, Any]:
-        "Parameters and statistics of the layer inside, for (main, skip); the skip must be shaped like the prediction."
+        """Parameters and statistics of the layer inside, for (main, skip); the skip
+        must be shaped like the prediction.
+        """
         if not isinstance(x, tuple) or len(x) != 2:
-            raise ValueError("a Residual reads two activities, (main, skip): name two parents for it")
+            raise ValueError("a Residual reads two activities, (main, skip): name two "
+                             "parents for it")
         params, stats = self.layer.init(key, x[0])
-        mu = jax.eval_shape(partial(self.layer.apply, train=True), params, stats, x[0])[0]
+        mu = jax.eval_shape(partial(self.layer.apply, train=True), params, stats,
+                            x[0])[0]
         if mu.shape != x[1].shape:
-            raise ValueError(f"the skip has shape {x[1].shape}, but the prediction that it is added to {mu.shape}")
+            raise ValueError(f"the skip has shape {x[1].shape}, but the prediction "
+                             f"that it is added to {mu.shape}")
         return params, stats
 
     def linear(self, params: Any, x: tuple) -> tuple:
         "The linear part of the layer inside, and the skip."
         return self.layer.linear(params, x[0]), x[1]
 
-    def rest(self, params: Any, stats: Any, z: tuple, train: bool = True) -> tuple[jax.Array, Any]:
+    def rest(self, params: Any, stats: Any, z: tuple,
+             train: bool = True) -> tuple[jax.Array, Any]:
         "The rest of the layer inside, plus the skip."
         mu, stats = self.layer.rest(params, stats, z[0], train)
         return mu + z[1], stats
@@ -280,37 +337,51 @@ Parents = tuple[tuple[int, ...], ...]
 
 
 def check_parents(parents: Sequence, L: int) -> Parents:
-    "The nodes that layers 1..L read, as tuples; ValueError unless each is an earlier one (0: the input) and all lead to layer L."
+    """The nodes that layers 1..L read, as tuples; ValueError unless each is an earlier
+    one (0: the input) and all lead to layer L.
+    """
     parents = tuple(tuple(p) if isinstance(p, (tuple, list)) else (p,) for p in parents)
     if len(parents) != L:
-        raise ValueError(f"parents must name what each of the {L} layers reads, but has {len(parents)} entries")
+        raise ValueError(f"parents must name what each of the {L} layers reads, but "
+                         f"has {len(parents)} entries")
     for number, nodes in enumerate(parents, 1):
-        if not nodes or any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= L for n in nodes):
-            raise ValueError(f"layer {number} reads {nodes!r}: name layers by their numbers 1 to {L}, or 0 for the input")
+        if not nodes or any(
+                isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= L
+                for n in nodes):
+            raise ValueError(f"layer {number} reads {nodes!r}: name layers by their "
+                             f"numbers 1 to {L}, or 0 for the input")
         if max(nodes) >= number:
-            raise ValueError(f"layer {number} reads layer {max(nodes)}: a layer reads earlier layers or the input, so that there is no cycle")
+            raise ValueError(f"layer {number} reads layer {max(nodes)}: a layer reads "
+                             "earlier layers or the input, so that there is no cycle")
     unread = sorted(set(range(1, L)) - {node for nodes in parents for node in nodes})
     if unread:
-        raise ValueError(f"no layer reads layer {unread[0]}: only the last layer, the output, may be read by none")
+        raise ValueError(f"no layer reads layer {unread[0]}: only the last layer, the "
+                         "output, may be read by none")
     return parents
 
 
 def check_weights(weights: Sequence, L: int) -> tuple[float, ...]:
-    "The weights of the energies of layers 1..L as floats; ValueError unless there is a positive number for each."
+    """The weights of the energies of layers 1..L as floats; ValueError unless there is
+    a positive number for each.
+    """
     weights = tuple(map(float, weights))
     if len(weights) != L:
-        raise ValueError(f"weights must hold a number for each of the {L} layers, but has {len(weights)} entries")
+        raise ValueError(f"weights must hold a number for each of the {L} layers, but "
+                         f"has {len(weights)} entries")
     check_positive(**{f"weights[{i}]": w for i, w in enumerate(weights)})
     return weights
 
 # %% ../nbs/02_layers.ipynb #813af90b
 @dataclass(frozen=True)
 class Network:
-    """Layers 1..L at positions 0..L-1; the last is the output. Layer l reads layer l-1, or what `parents[l-1]` names.
+    """Layers 1..L at positions 0..L-1; the last is the output. Layer l reads layer
+    l-1, or what `parents[l-1]` names.
 
-    parents: for each layer the number, or the numbers, of the earlier layers that it reads (0 is the input); a layer with several
-    gets their activities as a tuple. weights: what each layer's energy is multiplied by (None: 1). Raises ValueError for a cycle,
-    an unknown number, a layer that nothing reads, or weights that are not a positive number a layer.
+    parents: for each layer the number, or the numbers, of the earlier layers that it
+    reads (0 is the input); a layer with several gets their activities as a tuple.
+    weights: what each layer's energy is multiplied by (None: 1). Raises ValueError for
+    a cycle, an unknown number, a layer that nothing reads, or weights that are not a
+    positive number a layer.
     """
     layers: tuple[Layer, ...]
     parents: Parents | None = None
@@ -333,7 +404,9 @@ class Network:
         return (number - 1,) if self.parents is None else self.parents[number - 1]
 
     def fed(self, number: int, nodes: Any) -> Any:
-        "What a layer is fed: its parent's value in `nodes` (node 0 first), or the tuple of its parents' values."
+        """What a layer is fed: its parent's value in `nodes` (node 0 first), or the
+        tuple of its parents' values.
+        """
         values = tuple(nodes[node] for node in self.reads(number))
         return values[0] if len(values) == 1 else values
 
@@ -341,31 +414,41 @@ class Network:
     def distance(self) -> tuple[int, ...]:
         """The step at which each of layers 1..L first has an error; in a chain L - l.
 
-        An error moves what its layer reads, and a layer has an error as soon as it, or something that it reads, has moved.
+        An error moves what its layer reads, and a layer has an error as soon as it, or
+        something that it reads, has moved.
         """
         first, moved, step = {len(self): 0}, set(), 0
         while len(first) < len(self):
             step += 1
             moved |= {node for number in first for node in self.reads(number) if node}
-            reached = {number for number in range(1, len(self)) if moved & {number, *self.reads(number)}}
+            reached = {
+                number
+                for number in range(1, len(self))
+                if moved & {number, *self.reads(number)}}
             first |= dict.fromkeys(reached - first.keys(), step)
         return tuple(first[number] for number in range(1, len(self) + 1))
 
     @property
     def depth(self) -> int:
-        "The steps that the output's error needs to reach every layer, plus one: in a chain the number of layers."
+        """The steps that the output's error needs to reach every layer, plus one: in a
+        chain the number of layers.
+        """
         return max(self.distance) + 1
 
     @property
     def above(self) -> tuple[int, ...]:
         "For each of layers 1..L-1 the layer whose error moves it first; L for L."
         distance = self.distance
-        readers = lambda node: [l for l in range(node + 1, len(self) + 1) if node in self.reads(l)]
-        nearest = lambda node: min(readers(node), key=lambda l: distance[l - 1], default=len(self))
+        readers = lambda node: [
+            l for l in range(node + 1,
+                             len(self) + 1) if node in self.reads(l)]
+        nearest = lambda node: min(readers(node), key=lambda l: distance[l - 1], default
+                                   =len(self))
         return tuple(nearest(node) for node in range(1, len(self) + 1))
 
     def init(self, key: jax.Array, x: Any) -> tuple[tuple, tuple]:
-        """Parameters and running statistics, a pytree a layer, for inputs like `x` (B, ...); only its shape and type matter.
+        """Parameters and running statistics, a pytree a layer, for inputs like `x` (B,
+        ...); only its shape and type matter.
 
         Raises ValueError with the number of the layer that the shapes do not fit.
         """
@@ -374,15 +457,20 @@ class Network:
             fed = self.fed(number, nodes)
             try:
                 p, s = layer.init(jax.random.fold_in(key, number), fed)
-                nodes.append(jax.eval_shape(partial(layer.apply, train=True), p, s, fed)[0])
+                nodes.append(
+                    jax.eval_shape(partial(layer.apply, train=True), p, s, fed)[0])
             except (TypeError, ValueError, AttributeError) as error:
-                raise ValueError(f"layer {number}: {str(error).splitlines()[0]}") from None
+                raise ValueError(
+                    f"layer {number}: {str(error).splitlines()[0]}") from None
             params.append(p), stats.append(s)
         return tuple(params), tuple(stats)
 
 # %% ../nbs/02_layers.ipynb #7d802fa4
-def feedforward(net: Network, params: tuple, stats: tuple, x: Any, train: bool = True) -> tuple[tuple, tuple]:
-    "Activities x_l = f_l(x_{l-1}) of layers 1..L, and the running statistics after the pass."
+def feedforward(net: Network, params: tuple, stats: tuple, x: Any,
+                train: bool = True) -> tuple[tuple, tuple]:
+    """Activities x_l = f_l(x_{l-1}) of layers 1..L, and the running statistics after
+    the pass.
+    """
     nodes, after = [x], []
     for number, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1):
         mu, s = layer.apply(p, s, net.fed(number, nodes), train)
@@ -390,67 +478,88 @@ def feedforward(net: Network, params: tuple, stats: tuple, x: Any, train: bool =
     return tuple(nodes[1:]), tuple(after)
 
 # %% ../nbs/02_layers.ipynb #c100ec10
-def predictions_and_stats(net: Network, params: tuple, stats: tuple, x: Any, activities: tuple,
-                          train: bool = True) -> tuple[tuple, tuple]:
-    "Predictions mu_l = f_l(x_{l-1}) from input `x` and `activities` of layers 1..L, and the statistics after the pass."
+def predictions_and_stats(net: Network, params: tuple, stats: tuple, x: Any,
+                          activities: tuple, train: bool = True) -> tuple[tuple, tuple]:
+    """Predictions mu_l = f_l(x_{l-1}) from input `x` and `activities` of layers 1..L,
+    and the statistics after the pass.
+    """
     nodes = (x, *activities)
     out = [layer.apply(p, s, net.fed(number, nodes), train)
            for number, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1)]
     return tuple(mu for mu, _ in out), tuple(s for _, s in out)
 
 
-def predictions(net: Network, params: tuple, stats: tuple, x: Any, activities: tuple, train: bool = True) -> tuple:
-    "Predictions mu_l = f_l(x_{l-1}) of layers 1..L from input `x` (B, ...) and `activities` of layers 1..L."
+def predictions(net: Network, params: tuple, stats: tuple, x: Any, activities: tuple,
+                train: bool = True) -> tuple:
+    """Predictions mu_l = f_l(x_{l-1}) of layers 1..L from input `x` (B, ...) and
+    `activities` of layers 1..L.
+    """
     return predictions_and_stats(net, params, stats, x, activities, train)[0]
 
 # %% ../nbs/02_layers.ipynb #5e47cb30
-VGG: dict[str, tuple] = {        # channels and pools, paddings, hidden linear layers
+VGG: dict[str, tuple] = {  # channels and pools, paddings, hidden linear layers
     "vgg5": ("128 P 256 P 512 P 512 P", (1, 1, 1, 0), ()),
     "vgg7": ("128 P 128 256 P 256 512 P 512", (1, 1, 1, 0, 1, 0), ()),
     "vgg10": ("64 128 128 P 128 256 P 256 256 P 256 512 P", (1,) * 9, ()),
-    "vgg15": ("64 64 P 128 128 P 256 256 256 P 512 512 512 P 512 512 512 P", (1,) * 13, (4096,)),
+    "vgg15": ("64 64 P 128 128 P 256 256 256 P 512 512 512 P 512 512 512 P", (1,) * 13,
+              (4096,)),
     # of the authors' 2025 program, not of the paper
     "vgg9": ("64 P 128 P 256 256 P 512 512 P", (1,) * 6, (4096, 4096)),
     "vgg11": ("64 P 128 P 256 256 P 512 512 P 512 512 P", (1,) * 8, (4096, 4096)),
-    "vgg13": ("64 64 P 128 128 P 256 256 P 512 512 P 512 512 P", (1,) * 10, (4096, 4096))}
+    "vgg13": (
+        "64 64 P 128 128 P 256 256 P 512 512 P 512 512 P", (1,) * 10, (4096, 4096))}
 
 # %% ../nbs/02_layers.ipynb #d51a6a8b
 def mlp(sizes: Sequence[int], classes: int = 10, activation: str = "gelu") -> Network:
-    "A multilayer perceptron: `len(sizes)` hidden layers and a linear readout, so L = len(sizes) + 1."
+    """A multilayer perceptron: `len(sizes)` hidden layers and a linear readout, so L =
+    len(sizes) + 1.
+    """
     return Network((*(Dense(n, activation) for n in sizes), Readout(classes)))
 
 # %% ../nbs/02_layers.ipynb #80ba9693
-def vgg(channels: str | Sequence, classes: int = 10, width: float = 1.0, activation: str = "gelu", batch_norm: str | None = None,
-        padding: int | Sequence[int] | None = None, hidden: Sequence[int] | None = None) -> Network:
-    """A VGG by a name of `VGG`, or any depth as a list of channels with "P" for a pool inside the layer before.
+def vgg(channels: str | Sequence, classes: int = 10, width: float = 1.0,
+        activation: str = "gelu", batch_norm: str | None = None,
+        padding: int | Sequence[int] | None = None,
+        hidden: Sequence[int] | None = None) -> Network:
+    """A VGG by a name of `VGG`, or any depth as a list of channels with "P" for a pool
+    inside the layer before.
 
-    `width` multiplies all channels and hidden sizes (at least 1 each); `padding` is one number or one a convolution
-    (default: Table 3's, 1 for a list); `hidden`: sizes of linear layers before the readout. Source: paper, Table 3.
+    `width` multiplies all channels and hidden sizes (at least 1 each); `padding` is one
+    number or one a convolution (default: Table 3's, 1 for a list); `hidden`: sizes of
+    linear layers before the readout. Source: paper, Table 3.
     """
     if isinstance(channels, str):
         spec, paddings, linear = VGG[choose("model", channels, VGG)]
         channels = [c if c == "P" else int(c) for c in spec.split()]
     else:
         paddings, linear = (1,) * sum(c != "P" for c in channels), ()
-    paddings = paddings if padding is None else (padding,) * len(paddings) if isinstance(padding, int) else tuple(padding)
+    paddings = paddings if padding is None else (
+        padding,) * len(paddings) if isinstance(padding, int) else tuple(padding)
     if len(paddings) != sum(c != "P" for c in channels):
-        raise ValueError(f"{len(paddings)} paddings for {sum(c != 'P' for c in channels)} convolutions")
-    if any(c == "P" and before in ("P", None) for before, c in zip([None, *channels], channels)):
-        raise ValueError(f"channels must be whole numbers, each with at most one 'P' after it, not {channels!r}")
+        raise ValueError(f"{len(paddings)} paddings for "
+                         f"{sum(c != 'P' for c in channels)} convolutions")
+    if any(c == "P" and before in ("P", None)
+           for before, c in zip([None, *channels], channels)):
+        raise ValueError("channels must be whole numbers, each with at most one 'P' "
+                         f"after it, not {channels!r}")
     check_whole(**{f"channels[{i}]": c for i, c in enumerate(channels) if c != "P"})
     check_positive(width=width)
-    pools = [after == "P" for c, after in zip(channels, [*channels[1:], None]) if c != "P"]
+    pools = [
+        after == "P" for c, after in zip(channels, [*channels[1:], None]) if c != "P"]
     scale = lambda n: max(1, round(n * width))
-    blocks = [Block(scale(c), pad, pool, activation, batch_norm)
-              for c, pad, pool in zip([c for c in channels if c != "P"], paddings, pools)]
+    blocks = [
+        Block(scale(c), pad, pool, activation, batch_norm)
+        for c, pad, pool in zip([c for c in channels if c != "P"], paddings, pools)]
     hidden = linear if hidden is None else hidden
-    return Network((*blocks, *(Dense(scale(n), activation) for n in hidden), Readout(classes)))
+    return Network(
+        (*blocks, *(Dense(scale(n), activation) for n in hidden), Readout(classes)))
 
 # %% ../nbs/02_layers.ipynb #7d0b94ce
 @dataclass(frozen=True)
 class PreActivation(Layer):
-    """Activation -> linear without bias, times `scale`, plus the input if `skip`: mu = x + scale phi(x) W with W ~ N(0, 1),
-    (B, ...) -> (B, features). scale None: 1 / sqrt(number of inputs).
+    """Activation -> linear without bias, times `scale`, plus the input if `skip`: mu =
+    x + scale phi(x) W with W ~ N(0, 1), (B, ...) -> (B, features). scale None: 1 /
+    sqrt(number of inputs).
     """
     features: int
     scale: float | None = None
@@ -465,30 +574,39 @@ class PreActivation(Layer):
     def init(self, key: jax.Array, x: jax.Array) -> tuple[dict, dict]:
         "A kernel for activities like `x` (B, ...), and no statistics."
         if self.skip and x.shape[1:] != (self.features,):
-            raise ValueError(f"the skip adds activities of shape {x.shape[1:]} to {self.features} features: use skip=False")
-        return {"kernel": jax.random.normal(key, (math.prod(x.shape[1:]), self.features), x.dtype)}, {}
+            raise ValueError(f"the skip adds activities of shape {x.shape[1:]} to "
+                             f"{self.features} features: use skip=False")
+        return {
+            "kernel":
+                jax.random.normal(key, (math.prod(x.shape[1:]), self.features),
+                                  x.dtype)}, {}
 
     def prediction(self, params: dict, x: jax.Array) -> jax.Array:
         "The prediction from the input."
         scale = params["kernel"].shape[0] ** -0.5 if self.scale is None else self.scale
-        product = scale * (ACTIVATIONS[self.activation](x.reshape(x.shape[0], -1)) @ params["kernel"])
+        product = scale * (ACTIVATIONS[self.activation](x.reshape(x.shape[0], -1))
+                           @ params["kernel"])
         return x + product if self.skip else product
 
     def linear(self, params: dict, x: jax.Array) -> jax.Array:
         "The input as it is; without activation the whole prediction."
         return self.prediction(params, x) if self.activation == "identity" else x
 
-    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+    def rest(self, params: dict, stats: dict, z: jax.Array,
+             train: bool = True) -> tuple[jax.Array, dict]:
         "What `linear` left over; `stats` as they came."
         return z if self.activation == "identity" else self.prediction(params, z), stats
 
 # %% ../nbs/02_layers.ipynb #c2e85f16
-def mupc(depth: int, width: int, classes: int = 10, activation: str = "relu") -> Network:
-    """A residual network in the muPC parameterisation: `depth` hidden layers of `width` units and a readout, so L = depth + 1.
+def mupc(depth: int, width: int, classes: int = 10,
+         activation: str = "relu") -> Network:
+    """A residual network in the muPC parameterisation: `depth` hidden layers of
+    `width` units and a readout, so L = depth + 1.
 
-    Raises ValueError for numbers that are not whole and positive, or an unknown activation.
+    Raises ValueError for numbers that are not whole and positive, or an unknown
+    activation.
     """
     check_whole(depth=depth, width=width, classes=classes)
     hidden = PreActivation(width, (width * (depth + 1)) ** -0.5, activation)
-    return Network((PreActivation(width, None, "identity", False), *[hidden] * (depth - 1),
-                    PreActivation(classes, 1 / width, activation, False)))
+    return Network((PreActivation(width, None, "identity", False), *[hidden] *
+                    (depth - 1), PreActivation(classes, 1 / width, activation, False)))

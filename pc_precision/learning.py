@@ -17,15 +17,18 @@ import jax.numpy as jnp
 import optax
 
 from .energy import Output, energy, per_sample
-from .inference import Inference, Moving, Settled, infer, rows, scale, size_of, worth
+from .inference import (
+    Inference, Moving, Settled, infer, rows, scale, size_of, worth)
 from .checks import choose
 from .layers import Network, feedforward, predictions, predictions_and_stats
 
 # %% ../nbs/06_learning.ipynb #ee9c6499
 class Lesson(NamedTuple):
-    """What the layers learn from: the activities of layers 1..L that predict, and the error that teaches each layer.
+    """What the layers learn from: the activities of layers 1..L that predict, and the
+    error that teaches each layer.
 
-    products: what the linear parts of the layers make of those activities, if that is known; it saves computing it.
+    products: what the linear parts of the layers make of those activities, if that is
+    known; it saves computing it.
     """
     inputs: tuple
     errors: tuple
@@ -33,17 +36,24 @@ class Lesson(NamedTuple):
 
 
 def pc(settled: Settled) -> Lesson:
-    "Standard predictive coding, equation (3): the final activities predict, the final errors teach."
+    """Standard predictive coding, equation (3): the final activities predict, the
+    final errors teach.
+    """
     return Lesson(settled.final, settled.errors, settled.products)
 
 
 def forward(settled: Settled) -> Lesson:
-    "The forward update, equation (6): the initial activities predict, the displacements teach."
+    """The forward update, equation (6): the initial activities predict, the
+    displacements teach.
+    """
     return Lesson(settled.initial, settled.displacements)
 
 # %% ../nbs/06_learning.ipynb #41120ea0
-def layer_gradient(layer: Any, p: Any, s: Any, fed: Any, z: Any, eps: Any) -> tuple[Any, Any]:
-    "Gradient of -eps . f(fed) in the parameters of one layer, and its statistics after the pass; z: its product, or None."
+def layer_gradient(layer: Any, p: Any, s: Any, fed: Any, z: Any,
+                   eps: Any) -> tuple[Any, Any]:
+    """Gradient of -eps . f(fed) in the parameters of one layer, and its statistics
+    after the pass; z: its product, or None.
+    """
     z = layer.linear(p, fed) if z is None else z
     _, back, after = jax.vjp(lambda p, z: layer.rest(p, s, z, True), p, z, has_aux=True)
     of_rest, g = back(eps)
@@ -51,42 +61,64 @@ def layer_gradient(layer: Any, p: Any, s: Any, fed: Any, z: Any, eps: Any) -> tu
     return jax.tree.map(lambda a, b: -(a + b), of_linear, of_rest), after
 
 
-def lesson_gradient(net: Network, params: tuple, stats: tuple, x: Any, lesson: Lesson, beta: Any = 1.0) -> tuple[tuple, tuple]:
-    """Gradient of 1/2 sum_l ||errors_l||^2 / beta in the parameters that predict, mean over the batch; and the running statistics.
+def lesson_gradient(net: Network, params: tuple, stats: tuple, x: Any, lesson: Lesson,
+                    beta: Any = 1.0) -> tuple[tuple, tuple]:
+    """Gradient of 1/2 sum_l ||errors_l||^2 / beta in the parameters that predict, mean
+    over the batch; and the running statistics.
 
-    The errors count as they are; their derivative is that of -f_l(inputs). The statistics are those after this one pass.
-    beta: a number, or one a sample (B,), as for two nudgings of opposite sign in one batch.
+    The errors count as they are; their derivative is that of -f_l(inputs). The
+    statistics are those after this one pass.
+    beta: a number, or one a sample (B,), as for two nudgings of opposite sign in one
+    batch.
     """
     if jnp.ndim(beta):
-        lesson = lesson._replace(errors=jax.tree.map(lambda e: e / per_sample(beta, e), lesson.errors))
+        lesson = lesson._replace(
+            errors=jax.tree.map(lambda e: e / per_sample(beta, e), lesson.errors))
         return lesson_gradient(net, params, stats, x, lesson)
     nodes, products = (x, *lesson.inputs), lesson.products or (None,) * len(net)
-    out = [layer_gradient(layer, p, s, net.fed(l, nodes), z, e)
-           for l, (layer, p, s, z, e) in enumerate(zip(net.layers, params, stats, products, lesson.errors), 1)]
-    share = lambda g: g / jnp.asarray(size_of(x) * beta, g.dtype)          # last: the pullback is inference's own, and computed once
+    out = [
+        layer_gradient(layer, p, s, net.fed(l, nodes), z, e) for l, (
+            layer, p, s, z,
+            e) in enumerate(zip(net.layers, params, stats, products, lesson.errors), 1)]
+    # last: the pullback is inference's own, and computed once
+    share = lambda g: g / jnp.asarray(size_of(x) * beta, g.dtype)
     return tuple(jax.tree.map(share, g) for g, _ in out), tuple(s for _, s in out)
 
 # %% ../nbs/06_learning.ipynb #5aa4a421
-def energy_loss(net: Network, params: tuple, stats: tuple, x: Any, settled: Settled) -> jax.Array:
-    "1/2 sum_l ||x_l^T - f_l(x_{l-1}^T)||^2, mean over the batch, at any parameters: the loss of equation (3)."
-    return energy(settled.errors_against(predictions(net, params, stats, x, settled.final)))
+def energy_loss(net: Network, params: tuple, stats: tuple, x: Any,
+                settled: Settled) -> jax.Array:
+    """1/2 sum_l ||x_l^T - f_l(x_{l-1}^T)||^2, mean over the batch, at any parameters:
+    the loss of equation (3).
+    """
+    return energy(
+        settled.errors_against(predictions(net, params, stats, x, settled.final)))
 
 
-def forward_update_loss(net: Network, params: tuple, stats: tuple, x: Any, settled: Settled) -> jax.Array:
-    "1/2 sum_l ||x_l^T - f_l(x_{l-1}^0)||^2, mean over the batch, at any parameters: the loss of equation (6)."
-    return energy(settled.errors_against(predictions(net, params, stats, x, settled.initial)))
+def forward_update_loss(net: Network, params: tuple, stats: tuple, x: Any,
+                        settled: Settled) -> jax.Array:
+    """1/2 sum_l ||x_l^T - f_l(x_{l-1}^0)||^2, mean over the batch, at any parameters:
+    the loss of equation (6).
+    """
+    return energy(
+        settled.errors_against(predictions(net, params, stats, x, settled.initial)))
 
 
-def backprop_loss(net: Network, params: tuple, stats: tuple, x: Any, settled: Settled) -> jax.Array:
-    "1/2 ||x_L - mu_L(x_0)||^2, mean over the batch: backpropagation's loss. Needs no step of inference."
-    return energy((jax.tree.map(jnp.subtract, settled.final[-1], feedforward(net, params, stats, x)[0][-1]),))
+def backprop_loss(net: Network, params: tuple, stats: tuple, x: Any,
+                  settled: Settled) -> jax.Array:
+    """1/2 ||x_L - mu_L(x_0)||^2, mean over the batch: backpropagation's loss. Needs no
+    step of inference.
+    """
+    return energy((jax.tree.map(jnp.subtract, settled.final[-1],
+                                feedforward(net, params, stats, x)[0][-1]),))
 
 # %% ../nbs/06_learning.ipynb #0eeed75a
 RULES: dict[str, Callable] = {"pc": pc, "forward": forward, "bp": backprop_loss}
 
 
 def is_loss(rule: Callable) -> bool:
-    "Whether a rule is a scalar loss (net, params, stats, x, settled), and not a function from `Settled` to `Lesson`."
+    """Whether a rule is a scalar loss (net, params, stats, x, settled), and not a
+    function from `Settled` to `Lesson`.
+    """
     try:
         inspect.signature(rule).bind(*range(5))
     except TypeError:
@@ -95,31 +127,39 @@ def is_loss(rule: Callable) -> bool:
 
 
 def as_rule(rule: str | Callable) -> Callable:
-    "A rule by its name in RULES, or the function that it is. Raises ValueError for an unknown name."
+    """A rule by its name in RULES, or the function that it is. Raises ValueError for
+    an unknown name.
+    """
     return rule if callable(rule) else RULES[choose("rule", rule, RULES)]
 
 
 def weight_gradient(net: Network, params: tuple, stats: tuple, x: Any, settled: Settled,
                     rule: str | Callable = "pc") -> tuple[tuple, tuple]:
-    """Gradient of a rule with respect to the parameters, over beta, and the running statistics after the learning phase.
+    """Gradient of a rule with respect to the parameters, over beta, and the running
+    statistics after the learning phase.
 
-    rule: a name in RULES, a function from `Settled` to `Lesson`, or a scalar loss (net, params, stats, x, settled). The statistics
-    are updated once, by the pass that predicts (a loss: from the initial activities). Raises ValueError for an unknown name.
+    rule: a name in RULES, a function from `Settled` to `Lesson`, or a scalar loss (net,
+    params, stats, x, settled). The statistics are updated once, by the pass that
+    predicts (a loss: from the initial activities). Raises ValueError for an unknown
+    name.
     """
     rule = as_rule(rule)
     if not is_loss(rule):
         return lesson_gradient(net, params, stats, x, rule(settled), settled.beta)
     grads = jax.grad(rule, 1)(net, params, stats, x, settled)
-    return scale(1 / settled.beta, grads), predictions_and_stats(net, params, stats, x, settled.initial)[1]
+    return scale(1 / settled.beta, grads), predictions_and_stats(
+        net, params, stats, x, settled.initial)[1]
 
 # %% ../nbs/06_learning.ipynb #7611a786
 TEMPOS = ("batch", "step")
 
 
 class Algorithm(NamedTuple):
-    """An algorithm of the field: how activities are inferred, under which schedule, by which rule the weights learn, and when.
+    """An algorithm of the field: how activities are inferred, under which schedule, by
+    which rule the weights learn, and when.
 
-    tempo: "batch", one weight step after inference, or "step", one at every step of inference (iPC); reading: see `rows`.
+    tempo: "batch", one weight step after inference, or "step", one at every step of
+    inference (iPC); reading: see `rows`.
     """
     inference: Inference
     schedule: Callable
@@ -129,7 +169,9 @@ class Algorithm(NamedTuple):
 
 
 class Learned(NamedTuple):
-    "What a batch leaves: parameters, running statistics, the optimiser's state, the record of inference, the errors that taught."
+    """What a batch leaves: parameters, running statistics, the optimiser's state, the
+    record of inference, the errors that taught.
+    """
     params: tuple
     stats: tuple
     optimiser: Any
@@ -137,41 +179,60 @@ class Learned(NamedTuple):
     errors: tuple
 
 
-def learn(algorithm: Algorithm, optimiser: optax.GradientTransformation, net: Network, params: tuple, stats: tuple, state: Any,
-          x: Any, output: Output, T: int) -> Learned:
-    """One batch: T steps of inference, and the weight steps that the algorithm's tempo asks for; `state`: the optimiser's.
+def learn(algorithm: Algorithm, optimiser: optax.GradientTransformation, net: Network,
+          params: tuple, stats: tuple, state: Any, x: Any, output: Output,
+          T: int) -> Learned:
+    """One batch: T steps of inference, and the weight steps that the algorithm's tempo
+    asks for; `state`: the optimiser's.
 
-    Raises ValueError for an unknown tempo or rule, or a rule or inference that cannot follow weights that move at every step.
+    Raises ValueError for an unknown tempo or rule, or a rule or inference that cannot
+    follow weights that move at every step.
     """
     algorithm = algorithm._replace(rule=as_rule(algorithm.rule))
     skip = algorithm.inference.skip
-    with jax.ensure_compile_time_eval() if skip else contextlib.nullcontext():       # what is left out must be known before compiling
-        covariance = algorithm.schedule(T, len(net) if net.parents is None else net.distance)
-    table, kept = rows(net, covariance, algorithm.reading), worth(net, covariance, algorithm.reading, skip)
+    # what is left out must be known before compiling
+    with jax.ensure_compile_time_eval() if skip else contextlib.nullcontext():
+        covariance = algorithm.schedule(
+            T,
+            len(net) if net.parents is None else net.distance)
+    table, kept = rows(net, covariance, algorithm.reading), worth(
+        net, covariance, algorithm.reading, skip)
     if choose("tempo", algorithm.tempo, TEMPOS) == "step":
-        return at_every_step(algorithm, optimiser, net, params, stats, state, x, output, table)
-    return after_inference(algorithm, optimiser, net, params, stats, state, x, output, table, kept)
+        return at_every_step(algorithm, optimiser, net, params, stats, state, x, output,
+                             table)
+    return after_inference(algorithm, optimiser, net, params, stats, state, x, output,
+                           table, kept)
 
 
-def after_inference(algorithm, optimiser, net, params, stats, state, x, output, table, kept) -> Learned:
+def after_inference(algorithm, optimiser, net, params, stats, state, x, output, table,
+                    kept) -> Learned:
     "One weight step when inference has ended: Algorithm 1 of the paper."
-    settled = infer(algorithm.inference, net, params, stats, x, output, table, kept=kept)
-    grads, after = weight_gradient(net, params, settled.stats, x, settled, algorithm.rule)
+    settled = infer(algorithm.inference, net, params, stats, x, output, table,
+                    kept=kept)
+    grads, after = weight_gradient(net, params, settled.stats, x, settled,
+                                   algorithm.rule)
     updates, state = optimiser.update(grads, state, params)
-    errors = settled.errors if is_loss(algorithm.rule) else algorithm.rule(settled).errors
+    errors = settled.errors if is_loss(
+        algorithm.rule) else algorithm.rule(settled).errors
     return Learned(optax.apply_updates(params, updates), after, state, settled, errors)
 
 
-def at_every_step(algorithm, optimiser, net, params, stats, state, x, output, table) -> Learned:
-    """Incremental predictive coding (iPC): activities and weights step down the weighted energy together, from the same point.
+def at_every_step(algorithm, optimiser, net, params, stats, state, x, output,
+                  table) -> Learned:
+    """Incremental predictive coding (iPC): activities and weights step down the
+    weighted energy together, from the same point.
 
-    Layers that the error has not reached have exactly no gradient, and parameters without a gradient rest.
+    Layers that the error has not reached have exactly no gradient, and parameters
+    without a gradient rest.
     """
-    activities, T = algorithm.inference.init(net, params, stats, x, output), len(table[0])
+    activities, T = algorithm.inference.init(net, params, stats, x,
+                                             output), len(table[0])
     if is_loss(algorithm.rule):
-        raise ValueError("tempo 'step' needs a rule that makes a Lesson of a Settled; a scalar loss can only follow inference")
+        raise ValueError("tempo 'step' needs a rule that makes a Lesson of a Settled; "
+                         "a scalar loss can only follow inference")
     if isinstance(activities, Moving):
-        raise ValueError("tempo 'step' needs an inference that predicts anew when the weights have moved: use `dense`")
+        raise ValueError("tempo 'step' needs an inference that predicts anew when the "
+                         "weights have moved: use `dense`")
     if T < 1:
         raise ValueError("tempo 'step' needs at least one step of inference, T = 1")
     reached = jnp.arange(T)[:, None] >= jnp.array(net.distance)
@@ -180,13 +241,19 @@ def at_every_step(algorithm, optimiser, net, params, stats, state, x, output, ta
         settled = algorithm.inference.read(net, params, x, activities)
         lesson = algorithm.rule(settled)
         weights = jnp.where(reached, row[0], 0)
-        lesson = lesson._replace(errors=tuple(scale(w, e) for w, e in zip(weights, lesson.errors)))
-        grads, after = lesson_gradient(net, params, settled.stats, x, lesson, settled.beta)
+        lesson = lesson._replace(errors=tuple(
+            scale(w, e) for w, e in zip(weights, lesson.errors)))
+        grads, after = lesson_gradient(net, params, settled.stats, x, lesson,
+                                       settled.beta)
         updates, state = optimiser.update(grads, state, params)
-        updates = jax.tree.map(lambda u, g: jnp.where((g != 0).any(), u, 0), updates, grads)
-        learned = Learned(optax.apply_updates(params, updates), after, state, settled, lesson.errors)
+        updates = jax.tree.map(lambda u, g: jnp.where((g != 0).any(), u, 0), updates,
+                               grads)
+        learned = Learned(optax.apply_updates(params, updates), after, state, settled,
+                          lesson.errors)
         return learned, algorithm.inference.step(net, params, x, activities, row)
 
-    repeat = lambda carry, inputs: (step(carry[0].params, carry[0].optimiser, carry[1], *inputs), None)
-    first, later = (jax.tree.map(lambda a: a[part], (table, reached)) for part in (0, slice(1, None)))
+    repeat = lambda carry, inputs: (step(carry[0].params, carry[0].optimiser, carry[1],
+                                         *inputs), None)
+    first, later = (jax.tree.map(lambda a: a[part], (table, reached))
+                    for part in (0, slice(1, None)))
     return jax.lax.scan(repeat, step(params, state, activities, *first), later)[0][0]

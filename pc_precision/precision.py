@@ -17,20 +17,26 @@ from .checks import check_positive
 
 # %% ../nbs/04_precision.ipynb #23e4121e
 def distances(L: int | Sequence[int]) -> np.ndarray:
-    "The distance of layers 1..L to the output: L - l in a chain of L layers; in a graph `L` gives it (`Network.distance`)."
+    """The distance of layers 1..L to the output: L - l in a chain of L layers; in a
+    graph `L` gives it (`Network.distance`).
+    """
     return L - np.arange(1, L + 1) if isinstance(L, int) else np.asarray(L)
 
 
 def since_arrival(T: int, L: int | Sequence[int]) -> jax.Array:
-    """Steps since the output's error reached layer l, s = t - (L - l), as a table (T, L); negative before.
+    """Steps since the output's error reached layer l, s = t - (L - l), as a table (T,
+    L); negative before.
 
-    L: the number of layers of a chain, or the distance of each layer to the output (`Network.distance`) in a graph.
+    L: the number of layers of a chain, or the distance of each layer to the output
+    (`Network.distance`) in a graph.
     """
     return jnp.arange(T)[:, None] - distances(L)[None, :]
 
 # %% ../nbs/04_precision.ipynb #b5b86f00
 def unreached(T: int, L: int | Sequence[int]) -> list[int]:
-    "Numbers of the layers that T steps of relaxation leave without any error, so that they never learn."
+    """Numbers of the layers that T steps of relaxation leave without any error, so
+    that they never learn.
+    """
     return [l for l, distance in enumerate(distances(L), 1) if distance > T]
 
 # %% ../nbs/04_precision.ipynb #bcfd10d0
@@ -55,19 +61,22 @@ class Spiking:
 
     def __post_init__(self):
         check_positive(alpha=self.alpha)
-        check_positive(True, base=self.base)                 # infinity: silent but for the spike
+        check_positive(True, base=self.base)  # infinity: silent but for the spike
 
     def __call__(self, T: int, L: int | Sequence[int]) -> jax.Array:
         "The covariance table (T, L)."
-        return jnp.where(since_arrival(T, L) == 0, self.alpha, self.base) * jnp.ones((), float)
+        return jnp.where(since_arrival(T, L) == 0, self.alpha, self.base) * jnp.ones(
+            (), float)
 
 # %% ../nbs/04_precision.ipynb #7a3bd5dc
-LARGEST_EXPONENT = 80.0                                      # exp of it fits into float32
+LARGEST_EXPONENT = 80.0  # exp of it fits into float32
 
 
 @dataclass(frozen=True)
 class Decaying:
-    "Precision exp(-k s) / sum_j exp(-k j), s steps after arrival; 0 before. Equation (5)."
+    """Precision exp(-k s) / sum_j exp(-k j), s steps after arrival; 0 before. Equation
+    (5).
+    """
     k: float = 1.0
 
     def __post_init__(self):
@@ -76,11 +85,15 @@ class Decaying:
     def __call__(self, T: int, L: int | Sequence[int]) -> jax.Array:
         "The covariance table (T, L); infinite before the error arrives."
         s = since_arrival(T, L)
-        reached = s >= 0                                     # elsewhere neither value nor derivative may overflow
-        growth = jnp.exp(jnp.minimum(self.k * jnp.where(reached, s, 0), LARGEST_EXPONENT))
-        return jnp.where(reached, growth * jnp.where(reached, 1 / growth, 0.0).sum(0), jnp.inf)
+        reached = s >= 0  # elsewhere neither value nor derivative may overflow
+        growth = jnp.exp(
+            jnp.minimum(self.k * jnp.where(reached, s, 0), LARGEST_EXPONENT))
+        return jnp.where(reached,
+                         growth * jnp.where(reached, 1 / growth, 0.0).sum(0), jnp.inf)
 
 # %% ../nbs/04_precision.ipynb #d79471d4
 def nudge(mu: Any, y: Any, beta: Any) -> Any:
-    "The clamped output mu + beta (y - mu); 1 clamps to the label, negative values push away from it."
+    """The clamped output mu + beta (y - mu); 1 clamps to the label, negative values
+    push away from it.
+    """
     return jax.tree.map(lambda m, target: m + beta * (target - m), mu, y)

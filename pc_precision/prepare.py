@@ -23,8 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .data import (
-    COUNTS, DATASETS, check_labels, check_official, decoded_image, describe_set, readable_records, statistics, version_dir)
+from .data import (COUNTS, DATASETS, check_labels, check_official,
+                               decoded_image, describe_set, readable_records,
+                               statistics, version_dir)
 
 # %% ../nbs/12_prepare.ipynb #c8d97176
 @dataclass(frozen=True)
@@ -40,13 +41,19 @@ class _Recipe:
 
 # %% ../nbs/12_prepare.ipynb #0b9cc6a4
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"
-_RECIPES = {r.name: r for r in (
-    _Recipe("cifar10", _TORONTO + "cifar-10-python.tar.gz", "cifar-10-batches-py", *COUNTS["cifar10"],
-            "c58f30108f718f92721af3b95e74349a", (0.49139968, 0.48215841, 0.44653091)),
-    _Recipe("cifar100", _TORONTO + "cifar-100-python.tar.gz", "cifar-100-python", *COUNTS["cifar100"],
-            "eb9058c3a382ffc7106e4002c42a8d85", (0.50707516, 0.48654887, 0.44091784)),
-    _Recipe("tiny_imagenet", "http://cs231n.stanford.edu/tiny-imagenet-200.zip", "tiny-imagenet-200",
-            *COUNTS["tiny_imagenet"]))}
+_RECIPES = {
+    r.name: r
+    for r in (
+        _Recipe("cifar10", _TORONTO
+                + "cifar-10-python.tar.gz", "cifar-10-batches-py", *COUNTS["cifar10"],
+                "c58f30108f718f92721af3b95e74349a", (0.49139968, 0.48215841,
+                                                     0.44653091)),
+        _Recipe("cifar100", _TORONTO
+                + "cifar-100-python.tar.gz", "cifar-100-python", *COUNTS["cifar100"],
+                "eb9058c3a382ffc7106e4002c42a8d85", (0.50707516, 0.48654887,
+                                                     0.44091784)),
+        _Recipe("tiny_imagenet", "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+                "tiny-imagenet-200", *COUNTS["tiny_imagenet"]))}
 
 # %% ../nbs/12_prepare.ipynb #9f3f28ed
 class _Raw(NamedTuple):
@@ -61,18 +68,22 @@ def _check_md5(archive: pathlib.Path, published: str) -> None:
     with archive.open("rb") as file:
         found = hashlib.file_digest(file, "md5").hexdigest()
     if found != published:
-        raise ValueError(f"{archive} has the MD5 {found}, the published one is {published}: "
+        raise ValueError(f"{archive} has the MD5 {found}, the published one is "
+                         f"{published}: "
                          "the archive is truncated or altered, get it again")
 
 # %% ../nbs/12_prepare.ipynb #ccb2632c
 def _folder_files(root: pathlib.Path):
-    names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+    names = sorted(
+        p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
     return names, lambda name: (root / name).read_bytes()
 
 # %% ../nbs/12_prepare.ipynb #7e8f56bb
 @contextlib.contextmanager
 def _files(source: pathlib.Path, recipe: _Recipe):
-    "Yield (names, read): the files of a folder, a zip or a tar archive, without the archive's top folder."
+    """Yield (names, read): the files of a folder, a zip or a tar archive, without the
+    archive's top folder.
+    """
     with contextlib.ExitStack() as stack:
         if source.is_dir():
             inner = source / recipe.folder
@@ -83,9 +94,12 @@ def _files(source: pathlib.Path, recipe: _Recipe):
             names, read = archive.namelist(), archive.read
         else:
             archive = stack.enter_context(tarfile.open(source))
-            names, read = archive.getnames(), lambda name: archive.extractfile(name).read()
+            names, read = archive.getnames(), lambda name: archive.extractfile(name
+                                                                               ).read()
         top = recipe.folder + "/"
-        yield [n.removeprefix(top) for n in names if n.startswith(top) and n != top], lambda name: read(top + name)
+        yield [n.removeprefix(top)
+               for n in names
+               if n.startswith(top) and n != top], lambda name: read(top + name)
 
 # %% ../nbs/12_prepare.ipynb #f1f58fba
 class _ArraysOnly(pickle.Unpickler):
@@ -102,17 +116,24 @@ class _ArraysOnly(pickle.Unpickler):
 
 def _unpickle(data: bytes) -> dict:
     "A pickle written by Python 2, with text keys."
-    return {k.decode(): v for k, v in _ArraysOnly(io.BytesIO(data), encoding="bytes").load().items()}
+    return {
+        k.decode(): v
+        for k, v in _ArraysOnly(io.BytesIO(data), encoding="bytes").load().items()}
 
 # %% ../nbs/12_prepare.ipynb #084ed607
 def _batches(names: list, read, fine: str) -> _Raw:
-    "The images of some pickled batches: data (n, 3072), all red, then all green, then all blue."
+    """The images of some pickled batches: data (n, 3072), all red, then all green,
+    then all blue.
+    """
     parts = [_unpickle(read(name)) for name in names]
-    planes = np.concatenate([np.asarray(p["data"], np.uint8).reshape(-1, 3, 32, 32) for p in parts])
+    planes = np.concatenate([
+        np.asarray(p["data"], np.uint8).reshape(-1, 3, 32, 32) for p in parts])
     labels = np.concatenate([np.asarray(p[fine]) for p in parts])
-    coarse = np.concatenate([np.asarray(p.get("coarse_labels", [-1] * len(p[fine]))) for p in parts])
+    coarse = np.concatenate([
+        np.asarray(p.get("coarse_labels", [-1] * len(p[fine]))) for p in parts])
     prefix = "test" if names[0].startswith("test") else "train"
-    return _Raw([f"{prefix}_{i:05d}" for i in range(len(labels))], planes.transpose(0, 2, 3, 1), labels, coarse)
+    return _Raw([f"{prefix}_{i:05d}" for i in range(len(labels))],
+                planes.transpose(0, 2, 3, 1), labels, coarse)
 
 # %% ../nbs/12_prepare.ipynb #8f60ab92
 def _cifar_pickles(recipe: _Recipe, read) -> tuple[dict, dict]:
@@ -125,19 +146,23 @@ def _cifar_pickles(recipe: _Recipe, read) -> tuple[dict, dict]:
             "test": _batches(["test_batch" if ten else "test"], read, fine)}
     words = {"label": meta["label_names" if ten else "fine_label_names"]}
     words |= {} if ten else {"coarse_label": meta["coarse_label_names"]}
-    return raws, {feature: [w.decode() for w in names] for feature, names in words.items()}
+    return raws, {
+        feature: [w.decode() for w in names]
+        for feature, names in words.items()}
 
 # %% ../nbs/12_prepare.ipynb #85b81a55
 def _png_tree(recipe: _Recipe, names: list, read) -> tuple[dict, dict]:
     "(the splits, the names of the classes) of train/CLASS/*.png and test/CLASS/*.png."
-    paths = [n.split("/") for n in names if n.lower().endswith(".png") and n.count("/") == 2]
+    paths = [
+        n.split("/") for n in names if n.lower().endswith(".png") and n.count("/") == 2]
     classes = sorted({p[1] for p in paths})
     raws = {}
     for split in ("train", "test"):
         mine = ["/".join(p) for p in paths if p[0] == split]
         labels = np.array([classes.index(n.split("/")[1]) for n in mine], int)
         images = [_whole_image(n, read(n), DATASETS[recipe.name].image) for n in mine]
-        raws[split] = _Raw(mine, np.array(images, np.uint8), labels, np.full(len(mine), -1))
+        raws[split] = _Raw(mine, np.array(images, np.uint8), labels,
+                           np.full(len(mine), -1))
     return raws, {"label": classes}
 
 # %% ../nbs/12_prepare.ipynb #ed5e3f06
@@ -160,18 +185,25 @@ def _cifar(recipe: _Recipe, names: list, read) -> tuple[dict, dict]:
 
 # %% ../nbs/12_prepare.ipynb #f461e5d5
 def _tiny_pairs(names: list, read) -> dict:
-    "(file, WordNet id) of both splits; a validation set without its list of labels must lie in folders val/WNID."
+    """(file, WordNet id) of both splits; a validation set without its list of labels
+    must lie in folders val/WNID.
+    """
     jpegs = [n for n in names if n.endswith(".JPEG")]
     pairs = {split: [(n, n.split("/")[1]) for n in jpegs if n.startswith(folder)]
              for split, folder in (("train", "train/"), ("validation", "val/"))}
     if "val/val_annotations.txt" in names:
-        rows = [line.split("\t") for line in read("val/val_annotations.txt").decode().splitlines() if line]
+        rows = [
+            line.split("\t")
+            for line in read("val/val_annotations.txt").decode().splitlines()
+            if line]
         pairs["validation"] = [(f"val/images/{row[0]}", row[1]) for row in rows]
     return pairs
 
 # %% ../nbs/12_prepare.ipynb #ff2a3bc9
 def _tiny_imagenet(recipe: _Recipe, names: list, read) -> tuple[dict, dict]:
-    "(the splits, the names of the classes) of tiny-imagenet-200; every file is decoded once as a check."
+    """(the splits, the names of the classes) of tiny-imagenet-200; every file is
+    decoded once as a check.
+    """
     wanted, raws = _tiny_pairs(names, read), {}
     wnids = sorted({wnid for _, wnid in wanted["train"]})
     index = {wnid: i for i, wnid in enumerate(wnids)}
@@ -180,14 +212,17 @@ def _tiny_imagenet(recipe: _Recipe, names: list, read) -> tuple[dict, dict]:
         for (n, _), data in zip(pairs, files):
             _whole_image(n, data, DATASETS[recipe.name].image)
         labels = np.array([index[wnid] for _, wnid in pairs], int)
-        raws[split] = _Raw([n for n, _ in pairs], files, labels, np.full(len(pairs), -1))
+        raws[split] = _Raw([n for n, _ in pairs], files, labels,
+                           np.full(len(pairs), -1))
     lines = read("words.txt").decode().splitlines() if "words.txt" in names else ()
     words = dict(line.split("\t", 1) for line in lines)
-    return raws, {"label": wnids, "words": {wnid: words.get(wnid, "") for wnid in wnids}}
+    named = {wnid: words.get(wnid, "") for wnid in wnids}
+    return raws, {"label": wnids, "words": named}
 
 # %% ../nbs/12_prepare.ipynb #1632145d
-_DAMAGE = (OSError, EOFError, LookupError, AttributeError, TypeError, ValueError, MemoryError, pickle.UnpicklingError, zlib.error,
-           zipfile.BadZipFile, tarfile.TarError)
+_DAMAGE = (OSError, EOFError, LookupError, AttributeError, TypeError, ValueError,
+           MemoryError, pickle.UnpicklingError, zlib.error, zipfile.BadZipFile,
+           tarfile.TarError)
 
 # %% ../nbs/12_prepare.ipynb #6407927b
 def _read_source(recipe: _Recipe, source: pathlib.Path) -> tuple[dict, dict]:
@@ -200,25 +235,32 @@ def _read_source(recipe: _Recipe, source: pathlib.Path) -> tuple[dict, dict]:
             raws, words = reader(recipe, names, read)
     except _DAMAGE as error:
         said = " ".join(str(error).split())
-        raise ValueError(f"{source} cannot be read as {recipe.name}, it is truncated, altered or something else: "
+        raise ValueError(f"{source} cannot be read as {recipe.name}, it is truncated, "
+                         "altered or something else: "
                          f"{type(error).__name__}: {said}") from error
     _check_raw(recipe, raws, source)
     return raws, words
 
 # %% ../nbs/12_prepare.ipynb #308cce77
 def _check_raw(recipe: _Recipe, raws: dict, source: pathlib.Path) -> None:
-    "Each class must have its exact count, CIFAR's training pixels the published means (rounded to eight digits)."
+    """Each class must have its exact count, CIFAR's training pixels the published
+    means (rounded to eight digits).
+    """
     classes = DATASETS[recipe.name].classes
     for (split, raw), must in zip(raws.items(), (recipe.train, recipe.test)):
         counts = np.bincount(check_labels(raw.labels, classes), minlength=classes)
         if not (counts == must // classes).all():
-            raise ValueError(f"{source} is not the whole {recipe.name}: {split} has {counts.sum()} images, "
-                             f"{counts.min()} to {counts.max()} a class; it must have {must}, {must // classes} each")
+            raise ValueError(f"{source} is not the whole {recipe.name}: {split} has "
+                             f"{counts.sum()} images, "
+                             f"{counts.min()} to {counts.max()} a class; it must have "
+                             f"{must}, {must // classes} each")
     if recipe.mean:
         mean = statistics(raws["train"].images)[0]
         if not np.allclose(mean, recipe.mean, rtol=0, atol=1e-8):
-            raise ValueError(f"{source} is not the original {recipe.name}: the training pixels have the means "
-                             f"{np.round(mean, 8).tolist()}, published are {list(recipe.mean)}")
+            raise ValueError(f"{source} is not the original {recipe.name}: the "
+                             "training pixels have the means "
+                             f"{np.round(mean, 8).tolist()}, published are "
+                             f"{list(recipe.mean)}")
 
 # %% ../nbs/12_prepare.ipynb #a959dbd6
 def _png(pixels: np.ndarray) -> bytes:
@@ -231,18 +273,23 @@ def _png(pixels: np.ndarray) -> bytes:
 def _rows(raw: _Raw, with_coarse: bool):
     "The examples of one split, keyed by position."
     for i, (id_, image, label, coarse) in enumerate(zip(*raw)):
-        row = {"id": id_, "image": image if isinstance(image, bytes) else _png(image), "label": int(label)}
+        row = {
+            "id": id_, "image": image if isinstance(image, bytes) else _png(image),
+            "label": int(label)}
         yield i, row | ({"coarse_label": int(coarse)} if with_coarse else {})
 
 # %% ../nbs/12_prepare.ipynb #dfde429d
 def _tiny_info(builder, words: dict):
     import tensorflow_datasets as tfds
-    features = {"id": tfds.features.Text(), "label": tfds.features.ClassLabel(num_classes=200),
-                "image": tfds.features.Image(shape=(64, 64, 3), encoding_format="jpeg")}
+    features = {
+        "id": tfds.features.Text(), "label": tfds.features.ClassLabel(num_classes=200),
+        "image": tfds.features.Image(shape=(64, 64, 3), encoding_format="jpeg")}
     return tfds.core.DatasetInfo(
-        builder=builder, features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label"),
-        description="Tiny ImageNet: 200 classes, 64x64, the original JPEG files; the validation set is the test set.",
-        citation=DATASETS["tiny_imagenet"].source, metadata=tfds.core.MetadataDict(words=words["words"]))
+        builder=builder, features=tfds.features.FeaturesDict(features),
+        supervised_keys=("image", "label"),
+        description="Tiny ImageNet: 200 classes, 64x64, the original JPEG files; the "
+        "validation set is the test set.", citation=DATASETS["tiny_imagenet"].source,
+        metadata=tfds.core.MetadataDict(words=words["words"]))
 
 # %% ../nbs/12_prepare.ipynb #a2aef003
 def _builder_class(recipe: _Recipe, raws: dict, words: dict):
@@ -250,7 +297,8 @@ def _builder_class(recipe: _Recipe, raws: dict, words: dict):
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import registered
     from tensorflow_datasets.image_classification import cifar
-    base = {"cifar10": cifar.Cifar10, "cifar100": cifar.Cifar100}.get(recipe.name, tfds.core.GeneratorBasedBuilder)
+    base = {"cifar10": cifar.Cifar10, "cifar100": cifar.Cifar100}.get(
+        recipe.name, tfds.core.GeneratorBasedBuilder)
 
     with registered.skip_registration():
         class Builder(base):
@@ -258,27 +306,36 @@ def _builder_class(recipe: _Recipe, raws: dict, words: dict):
             VERSION = getattr(base, "VERSION", None) or tfds.core.Version("1.0.0")
 
             def _info(self):
-                return super()._info() if base in (cifar.Cifar10, cifar.Cifar100) else _tiny_info(self, words)
+                return super()._info() if base in (cifar.Cifar10,
+                                                   cifar.Cifar100) else _tiny_info(
+                                                       self, words)
 
             def _split_generators(self, dl_manager):
                 features = self.info.features
                 for feature in ("label", "coarse_label"):
                     if feature in words:
                         features[feature].names = words[feature]
-                return {split: _rows(raw, "coarse_label" in features) for split, raw in raws.items()}
+                return {
+                    split: _rows(raw, "coarse_label" in features)
+                    for split, raw in raws.items()}
 
             def _generate_examples(self):
                 raise NotImplementedError("the examples come from _split_generators")
     return Builder
 
 # %% ../nbs/12_prepare.ipynb #004c9a8d
-def _write(recipe: _Recipe, raws: dict, words: dict, data_dir: pathlib.Path) -> pathlib.Path:
-    "Write the records in a hidden folder, count them, rename; return the folder of the version."
+def _write(recipe: _Recipe, raws: dict, words: dict,
+           data_dir: pathlib.Path) -> pathlib.Path:
+    """Write the records in a hidden folder, count them, rename; return the folder of
+    the version.
+    """
     import tensorflow_datasets as tfds
     hidden = data_dir / f".{recipe.name}.incomplete"
     shutil.rmtree(hidden, ignore_errors=True)  # left by a preparation that was killed
-    builder = _builder_class(recipe, raws, words)(data_dir=str(hidden), file_format="array_record")
-    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    builder = _builder_class(recipe, raws, words)(data_dir=str(hidden),
+                                                  file_format="array_record")
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(
+        try_download_gcs=False))
     _check_prepared(recipe, pathlib.Path(builder.data_dir))
     final = data_dir / recipe.name / pathlib.Path(builder.data_dir).name
     final.parent.mkdir(exist_ok=True)
@@ -294,18 +351,24 @@ def _check_prepared(recipe: _Recipe, path: pathlib.Path) -> None:
         builder = tfds.builder_from_directory(path)
         shape, classes, last = describe_set(recipe.name, builder)
         counts = [len(builder.as_data_source(split)) for split in ("train", last)]
-    check_official(recipe.name, (shape, classes, *counts), path, (recipe.train, recipe.test))
+    check_official(recipe.name, (shape, classes, *counts), path,
+                   (recipe.train, recipe.test))
 
 # %% ../nbs/12_prepare.ipynb #feb3d561
 def _download(url: str, folder: pathlib.Path) -> pathlib.Path:
-    "Fetch a file through TFDS's download manager; ConnectionError at once if the address does not answer."
+    """Fetch a file through TFDS's download manager; ConnectionError at once if the
+    address does not answer.
+    """
     try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5).close()
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"),
+                               timeout=5).close()
     except OSError as error:
-        raise ConnectionError(f"{url} cannot be reached ({error}): "
-                              "fetch it elsewhere and pass its path as `source`") from None
+        raise ConnectionError(
+            f"{url} cannot be reached ({error}): "
+            "fetch it elsewhere and pass its path as `source`") from None
     import tensorflow_datasets as tfds
-    return pathlib.Path(tfds.download.DownloadManager(download_dir=str(folder)).download(url))
+    return pathlib.Path(
+        tfds.download.DownloadManager(download_dir=str(folder)).download(url))
 
 # %% ../nbs/12_prepare.ipynb #e390404b
 def _find(recipe: _Recipe, data_dir: pathlib.Path, source) -> pathlib.Path:
@@ -313,7 +376,8 @@ def _find(recipe: _Recipe, data_dir: pathlib.Path, source) -> pathlib.Path:
     if source is not None:
         path = pathlib.Path(source).expanduser()
         if not path.exists():
-            raise FileNotFoundError(f"there is no file or folder {path} to prepare {recipe.name} from")
+            raise FileNotFoundError(f"there is no file or folder {path} to prepare "
+                                    f"{recipe.name} from")
         return path
     manual = data_dir / "downloads" / "manual"
     for candidate in (manual / recipe.url.rsplit("/", 1)[1], manual / recipe.folder):
@@ -329,23 +393,30 @@ def _prepare(recipe: _Recipe, data_dir: pathlib.Path, source) -> pathlib.Path:
     with FileLock(data_dir / f".{recipe.name}.lock"):
         path = version_dir(recipe.name, data_dir)
         if path is None:
-            path = _write(recipe, *_read_source(recipe, _find(recipe, data_dir, source)), data_dir)
+            path = _write(recipe, *_read_source(recipe, _find(recipe, data_dir,
+                                                              source)), data_dir)
         else:
             _check_prepared(recipe, path)
     return path
 
 # %% ../nbs/12_prepare.ipynb #9de5ab37
-def prepare(name: str, data_dir: str | pathlib.Path, source: str | pathlib.Path | None = None) -> pathlib.Path:
-    """Prepare "cifar10", "cifar100" or "tiny_imagenet" in `data_dir` for `load`, once; return the folder it lies in.
+def prepare(name: str, data_dir: str | pathlib.Path,
+            source: str | pathlib.Path | None = None) -> pathlib.Path:
+    """Prepare "cifar10", "cifar100" or "tiny_imagenet" in `data_dir` for `load`, once;
+    return the folder it lies in.
 
-    `source`: the official archive, the folder unpacked from it, or (CIFAR) a folder of PNG files in train/CLASS and
-    test/CLASS; None takes what lies in `data_dir`/downloads/manual, or downloads. Needs no TensorFlow.
-    Raises ValueError for a source that is not the whole, unaltered set, FileNotFoundError for one that is not there,
-    ConnectionError within seconds without a network."""
+    `source`: the official archive, the folder unpacked from it, or (CIFAR) a folder of
+    PNG files in train/CLASS and test/CLASS; None takes what lies in
+    `data_dir`/downloads/manual, or downloads. Needs no TensorFlow. Raises ValueError
+    for a source that is not the whole, unaltered set, FileNotFoundError for one that is
+    not there, ConnectionError within seconds without a network."""
     if name == "digits":
-        raise ValueError('digits come with the package and need no preparation: pc.load("digits")')
+        raise ValueError('digits come with the package and need no preparation: '
+                         'pc.load("digits")')
     if name not in _RECIPES:
         near = difflib.get_close_matches(str(name), _RECIPES, 1)
-        raise ValueError(f"{name!r} cannot be prepared here, only {', '.join(_RECIPES)}"
-                         + (f"; did you mean {near[0]!r}?" if near else "; any other set: by TFDS, as array_record"))
+        raise ValueError(f"{name!r} cannot be prepared here, only "
+                         f"{', '.join(_RECIPES)}"
+                         + (f"; did you mean {near[0]!r}?"
+                            if near else "; any other set: by TFDS, as array_record"))
     return _prepare(_RECIPES[name], pathlib.Path(data_dir).expanduser(), source)

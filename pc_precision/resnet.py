@@ -15,11 +15,15 @@ from jax import lax
 
 from .checks import check_positive, check_whole, choose
 from .kernels import conv3x3
-from .layers import ACTIVATIONS, KEEP, Layer, Network, batch_norm, batch_norm_start, linear_params, uniform
+from pc_precision.layers import (
+    ACTIVATIONS, KEEP, Layer, Network, batch_norm, batch_norm_start, linear_params,
+    uniform)
 
 # %% ../nbs/09_resnet.ipynb #9721ccc3
 def joined(x: Any) -> jax.Array:
-    "The node (B, ...) that a layer reads, or the sum of the two; ValueError if two differ in shape."
+    """The node (B, ...) that a layer reads, or the sum of the two; ValueError if two
+    differ in shape.
+    """
     if not isinstance(x, tuple):
         return x
     main, skip = x
@@ -30,7 +34,9 @@ def joined(x: Any) -> jax.Array:
 
 @dataclass(frozen=True)
 class Copy(Layer):
-    "An auxiliary neuron for each unit of the node, or of the sum of the two nodes, that it reads: the prediction is a copy."
+    """An auxiliary neuron for each unit of the node, or of the sum of the two nodes,
+    that it reads: the prediction is a copy.
+    """
 
     def init(self, key: jax.Array, x: Any) -> tuple[dict, dict]:
         "No parameters, no statistics."
@@ -41,13 +47,15 @@ class Copy(Layer):
         "All of the prediction."
         return joined(x)
 
-    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+    def rest(self, params: dict, stats: dict, z: jax.Array,
+             train: bool = True) -> tuple[jax.Array, dict]:
         "Nothing follows."
         return z, stats
 
 # %% ../nbs/09_resnet.ipynb #928e23b2
 def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    """Convolution without bias, (B, H, W, Cin) -> (B, H/stride, W/stride, Cout), rounded up.
+    """Convolution without bias, (B, H, W, Cin) -> (B, H/stride, W/stride, Cout),
+    rounded up.
 
     `kernel`: (3, 3, Cin, Cout), with one pixel of padding, or (1, 1, Cin, Cout).
     """
@@ -55,14 +63,17 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
         return x[:, ::stride, ::stride] @ kernel[0, 0]
     if stride == 1:
         return conv3x3(x, kernel, 1)
-    return lax.conv_general_dilated(x, kernel, (stride, stride), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return lax.conv_general_dilated(x, kernel, (stride, stride), ((1, 1), (1, 1)),
+                                    dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """Activation -> convolution without bias -> [BatchNorm], (B, H, W, C) -> (B, H/stride, W/stride, features).
+    """Activation -> convolution without bias -> [BatchNorm], (B, H, W, C) -> (B,
+    H/stride, W/stride, features).
 
-    size: 3 (one pixel of padding) or 1; stride: 1 or 2; batch_norm: None, "batch" or "ema".
+    size: 3 (one pixel of padding) or 1; stride: 1 or 2; batch_norm: None, "batch" or
+    "ema".
     """
     features: int
     size: int = 3
@@ -71,17 +82,24 @@ class Conv(Layer):
     batch_norm: str | None = None
 
     def __post_init__(self):
-        for name, allowed in dict(size=(1, 3), stride=(1, 2), activation=ACTIVATIONS, batch_norm=(None, *KEEP)).items():
+        for name, allowed in dict(size=(1, 3), stride=(1, 2), activation=ACTIVATIONS,
+                                  batch_norm=(None, *KEEP)).items():
             choose(name, getattr(self, name), allowed)
         check_whole(features=self.features)
 
     def init(self, key: jax.Array, x: Any) -> tuple[dict, dict]:
-        "Parameters for images like `x`, or its two parts, (B, H, W, C), and running statistics (empty without BatchNorm)."
+        """Parameters for images like `x`, or its two parts, (B, H, W, C), and running
+        statistics (empty without BatchNorm).
+        """
         x = jax.eval_shape(joined, x)
         if x.ndim != 4:
-            raise ValueError(f"a convolution takes images (batch, height, width, channels), not an array of shape {x.shape}")
+            raise ValueError("a convolution takes images (batch, height, width, "
+                             f"channels), not an array of shape {x.shape}")
         fan_in = self.size ** 2 * x.shape[-1]
-        params = {"kernel": uniform(key, (self.size, self.size, x.shape[-1], self.features), fan_in, x.dtype)}
+        params = {
+            "kernel":
+                uniform(key, (self.size, self.size, x.shape[-1], self.features), fan_in,
+                        x.dtype)}
         if self.batch_norm is None:
             return params, {}
         more, stats = batch_norm_start(self.features, x.dtype)
@@ -91,15 +109,19 @@ class Conv(Layer):
         "What is read, added up: the convolution comes after the activation."
         return joined(x)
 
-    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+    def rest(self, params: dict, stats: dict, z: jax.Array,
+             train: bool = True) -> tuple[jax.Array, dict]:
         "Activation, convolution, BatchNorm."
         z = convolve(ACTIVATIONS[self.activation](z), params["kernel"], self.stride)
-        return (z, stats) if self.batch_norm is None else batch_norm(params, stats, z, self.batch_norm, train)
+        return (z, stats) if self.batch_norm is None else batch_norm(
+            params, stats, z, self.batch_norm, train)
 
 # %% ../nbs/09_resnet.ipynb #f9560fd0
 @dataclass(frozen=True)
 class Head(Layer):
-    "Activation -> mean over the image -> linear, with bias: (B, H, W, C) -> (B, classes)."
+    """Activation -> mean over the image -> linear, with bias: (B, H, W, C) -> (B,
+    classes).
+    """
     classes: int
     activation: str = "gelu"
 
@@ -108,7 +130,9 @@ class Head(Layer):
         check_whole(classes=self.classes)
 
     def init(self, key: jax.Array, x: Any) -> tuple[dict, dict]:
-        "Parameters for images like `x`, or its two parts, (B, H, W, C), and no statistics."
+        """Parameters for images like `x`, or its two parts, (B, H, W, C), and no
+        statistics.
+        """
         x = jax.eval_shape(joined, x)
         return linear_params(key, (x.shape[-1], self.classes), x.shape[-1], x.dtype), {}
 
@@ -116,32 +140,49 @@ class Head(Layer):
         "What is read, added up."
         return joined(x)
 
-    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+    def rest(self, params: dict, stats: dict, z: jax.Array,
+             train: bool = True) -> tuple[jax.Array, dict]:
         "Activation, mean over the image, linear; `stats` as they came."
-        return ACTIVATIONS[self.activation](z).mean((1, 2)) @ params["kernel"] + params["bias"], stats
+        return ACTIVATIONS[self.activation](z).mean(
+            (1, 2)) @ params["kernel"] + params["bias"], stats
 
 # %% ../nbs/09_resnet.ipynb #b7b646ee
-RESNET: dict[str, tuple[int, ...]] = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2)}      # blocks a stage
+# blocks a stage
+RESNET: dict[str, tuple[int,
+                        ...]] = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2)}
 
 
-def resnet(stages: str | Sequence[int], classes: int = 10, width: float = 1.0, activation: str = "gelu",
-           batch_norm: str | None = None, skip_weight: float = 1.0) -> Network:
-    """A ResNet with auxiliary neurons; its nodes in order: stem, then main_1, skip_1, main_2, skip_2 of each block, head.
+def resnet(stages: str | Sequence[int], classes: int = 10, width: float = 1.0,
+           activation: str = "gelu", batch_norm: str | None = None,
+           skip_weight: float = 1.0) -> Network:
+    """A ResNet with auxiliary neurons; its nodes in order: stem, then main_1, skip_1,
+    main_2, skip_2 of each block, head.
 
-    `stages`: a name of `RESNET`, or the number of blocks of each stage, whose channels are 64, 128, 256, ...; `width` multiplies
-    all channels (at least 1 each); `skip_weight`: the energy weight of a copy, 1/x_step in the authors' program, so that a copy
-    takes over its prediction, or gives way, entirely in one step. Source: paper, version 3.
+    `stages`: a name of `RESNET`, or the number of blocks of each stage, whose channels
+    are 64, 128, 256, ...; `width` multiplies all channels (at least 1 each);
+    `skip_weight`: the energy weight of a copy, 1/x_step in the authors' program, so
+    that a copy takes over its prediction, or gives way, entirely in one step. Source:
+    paper, version 3.
     """
-    stages = RESNET[choose("model", stages, RESNET)] if isinstance(stages, str) else tuple(stages)
+    stages = RESNET[choose("model", stages, RESNET)] if isinstance(
+        stages, str) else tuple(stages)
     check_whole(**{f"stages[{i}]": blocks for i, blocks in enumerate(stages)})
     check_positive(width=width, skip_weight=skip_weight)
-    conv, channels = partial(Conv, batch_norm=batch_norm), lambda stage: max(1, round(64 * 2 ** stage * width))
-    layers, parents, weights, read = [conv(channels(0), activation="identity")], [(0,)], [1.0], (1,)
-    for stage, first in ((stage, block == 0) for stage, blocks in enumerate(stages) for block in range(blocks)):
+    conv, channels = partial(
+        Conv, batch_norm=batch_norm), lambda stage: max(1, round(64 * 2**stage * width))
+    layers, parents, weights, read = [conv(channels(0),
+                                           activation="identity")], [(0,)], [1.0], (1,)
+    for stage, first in ((stage, block == 0)
+                         for stage, blocks in enumerate(stages)
+                         for block in range(blocks)):
         n, number, halves = channels(stage), len(layers), first and stage > 0
         skip = conv(n, 1, 2, "identity") if halves else Copy()
-        layers += [conv(n, 3, 2 if halves else 1, activation), skip, conv(n, 3, 1, activation), Copy()]
+        layers += [
+            conv(n, 3, 2 if halves else 1, activation), skip,
+            conv(n, 3, 1, activation),
+            Copy()]
         parents += [read, read, (number + 1,), (number + 2,)]
         weights += [1.0, 1.0 if halves else skip_weight, 1.0, skip_weight]
         read = (number + 3, number + 4)
-    return Network((*layers, Head(classes, activation)), (*parents, read), (*weights, 1.0))
+    return Network((*layers, Head(classes, activation)), (*parents, read),
+                   (*weights, 1.0))

@@ -15,33 +15,40 @@ import jax.numpy as jnp
 import optax
 
 from .energy import Output
-from .inference import (Inference, Moving, add, clamped, descend, final_energies, full, grows, local_gradient, moved,
-                                    predicted, read_moving, scale, size_of, start, still)
+from .inference import (
+    Inference, Moving, add, clamped, descend, final_energies, full, grows,
+    local_gradient, moved, predicted, read_moving, scale, size_of, start, still)
 
 # %% ../nbs/07_rivals.ipynb #a71c0d06
-def fixed_predictions(solver: optax.GradientTransformation, growing: bool | None = None) -> Inference:
-    """Predictive coding with fixed predictions (Meta-PC, FixedPred): predictions and Jacobians stay those of the first pass.
+def fixed_predictions(solver: optax.GradientTransformation,
+                      growing: bool | None = None) -> Inference:
+    """Predictive coding with fixed predictions (Meta-PC, FixedPred): predictions and
+    Jacobians stay those of the first pass.
 
-    Its fixed point is backpropagation's errors. Use the rule `forward`. growing: see `cone`.
+    Its fixed point is backpropagation's errors. Use the rule `forward`. growing: see
+    `cone`.
     """
     def init(net, params, stats, x, output):
         return start(solver, net, params, stats, x, output, grows(net, growing))
 
     def step(net, params, x, state, row):
-        state = moved(solver, local_gradient(net, params, x, state, state.d, row), state)
+        state = moved(solver, local_gradient(net, params, x, state, state.d, row),
+                      state)
         return state._replace(eps=state.d)
 
-    def read(net, params, x, state):                         # its products are those of the initial activities
+    def read(net, params, x, state):  # its products are those of the initial activities
         return read_moving(net, params, x, state)._replace(products=None)
 
     return Inference(init, step, read)
 
 
 def normalised(optimiser: optax.GradientTransformation) -> optax.GradientTransformation:
-    """An optax optimiser after whose step each kernel (..., n_in, n_out) is W / ((sqrt(m) + sqrt(n)) std(W)).
+    """An optax optimiser after whose step each kernel (..., n_in, n_out) is W /
+    ((sqrt(m) + sqrt(n)) std(W)).
 
-    m: its outputs, n: its inputs, over all places of a convolution. A random matrix so scaled has a largest singular value of about 1.
-    Other parameters move as the optimiser says. Source: Meta-PC.
+    m: its outputs, n: its inputs, over all places of a convolution. A random matrix so
+    scaled has a largest singular value of about 1. Other parameters move as the
+    optimiser says. Source: Meta-PC.
     """
     def rescaled(update, p):
         if p.ndim < 2:
@@ -56,11 +63,13 @@ def normalised(optimiser: optax.GradientTransformation) -> optax.GradientTransfo
     return optax.GradientTransformation(optimiser.init, update)
 
 # %% ../nbs/07_rivals.ipynb #a71c0d09
-def equilibrium_propagation(solver: optax.GradientTransformation, growing: bool | None = None) -> Inference:
-    """Equilibrium propagation (EP): even layers step, then odd ones; the output is free, and beta times the loss's error pushes it.
+def equilibrium_propagation(solver: optax.GradientTransformation,
+                            growing: bool | None = None) -> Inference:
+    """Equilibrium propagation (EP): even layers step, then odd ones; the output is
+    free, and beta times the loss's error pushes it.
 
-    solver: SGD without momentum; its step may be 1. Kerjan, Hoier and Scellier, 2026, without the projection to
-    positive activities. growing: see `cone`.
+    solver: SGD without momentum; its step may be 1. Kerjan, Hoier and Scellier, 2026,
+    without the projection to positive activities. growing: see `cone`.
     """
     def init(net, params, stats, x, output):
         state = start(solver, net, params, stats, x, output, grows(net, growing))
@@ -69,11 +78,14 @@ def equilibrium_propagation(solver: optax.GradientTransformation, growing: bool 
 
     def half(net, params, x, state, row, odd):
         _, rates = row
-        force = state.output.displacement(add(state.initial[-1], state.d[-1]))         # -beta dC/dx_L
+        # -beta dC/dx_L
+        force = state.output.displacement(add(state.initial[-1], state.d[-1]))
         push = scale(rates[-1], jax.tree.map(jnp.subtract, state.eps[-1], force))
         gradient = (*local_gradient(net, params, x, state, state.eps, row), push)
-        turn = tuple(g if l % 2 == odd else jnp.zeros_like(g) for l, g in enumerate(gradient, 1))
-        d, inner = descend(solver, turn, state.solver, state.unknowns, add(state.initial, state.d))
+        turn = tuple(g if l % 2 == odd else jnp.zeros_like(g)
+                     for l, g in enumerate(gradient, 1))
+        d, inner = descend(solver, turn, state.solver, state.unknowns,
+                           add(state.initial, state.d))
         return predicted(net, params, x, state._replace(unknowns=d, solver=inner, d=d))
 
     def step(net, params, x, state, row):
@@ -82,7 +94,8 @@ def equilibrium_propagation(solver: optax.GradientTransformation, growing: bool 
     def read(net, params, x, state):
         settled = read_moving(net, params, x, state)
         final = add(state.initial, settled.displacements)
-        energies = final_energies(settled.errors, state.output, final[-1], state.output.y)[None]
+        energies = final_energies(settled.errors, state.output, final[-1],
+                                  state.output.y)[None]
         return settled._replace(final=final, energies=energies)
 
     return Inference(init, step, read)
@@ -91,23 +104,28 @@ def equilibrium_propagation(solver: optax.GradientTransformation, growing: bool 
 def both_ways(x: Any, output: Output) -> tuple[Any, Output]:
     "A batch twice, (2B, ...): with beta and with -beta."
     twice = lambda tree: jax.tree.map(lambda a: jnp.concatenate([a, a]), tree)
-    beta = jnp.repeat(jnp.stack([jnp.asarray(output.beta), -jnp.asarray(output.beta)]), size_of(x))
+    beta = jnp.repeat(jnp.stack([jnp.asarray(output.beta), -jnp.asarray(output.beta)]),
+                      size_of(x))
     return twice(x), replace(output, y=twice(output.y), beta=beta)
 
 # %% ../nbs/07_rivals.ipynb #a71c0d0c
 class Dual(NamedTuple):
-    "State of PC-ALM: the activities' state, the multipliers of the hidden layers, and the effective errors that teach."
+    """State of PC-ALM: the activities' state, the multipliers of the hidden layers,
+    and the effective errors that teach.
+    """
     moving: Moving
     multipliers: tuple
     effective: tuple
 
 
-def augmented_lagrangian(solver: optax.GradientTransformation, alpha: float = 1.0, rho: float = 1.0,
-                         growing: bool | None = None) -> Inference:
-    """PC-ALM (Seely and Gould, 2026): each hidden layer keeps a multiplier to which it adds alpha times its error after each step.
+def augmented_lagrangian(solver: optax.GradientTransformation, alpha: float = 1.0,
+                         rho: float = 1.0, growing: bool | None = None) -> Inference:
+    """PC-ALM (Seely and Gould, 2026): each hidden layer keeps a multiplier to which it
+    adds alpha times its error after each step.
 
-    rho: weight of the errors. `Settled.errors` are the effective errors rho r_l + lambda_l. The solver's step must be below 2 over the
-    largest curvature of the energy, else activities diverge. growing: see `cone`.
+    rho: weight of the errors. `Settled.errors` are the effective errors rho r_l +
+    lambda_l. The solver's step must be below 2 over the largest curvature of the
+    energy, else activities diverge. growing: see `cone`.
     """
     def effective(state, multipliers):
         return tuple(add(scale(rho, r), m) for r, m in zip(state.eps[:-1], multipliers))
@@ -120,36 +138,51 @@ def augmented_lagrangian(solver: optax.GradientTransformation, alpha: float = 1.
     def step(net, params, x, dual, row):
         state = dual.moving
         eps = (*effective(state, dual.multipliers), state.eps[-1])
-        state = clamped(net, params, x, moved(solver, local_gradient(net, params, x, state, eps, row), state))
-        multipliers = tuple(add(m, scale(alpha, r)) for r, m in zip(state.eps[:-1], dual.multipliers))
+        state = clamped(
+            net, params, x,
+            moved(solver, local_gradient(net, params, x, state, eps, row), state))
+        multipliers = tuple(
+            add(m, scale(alpha, r)) for r, m in zip(state.eps[:-1], dual.multipliers))
         return Dual(state, multipliers, effective(state, dual.multipliers))
 
     def read(net, params, x, dual):
-        settled, hidden = read_moving(net, params, x, dual.moving), dual.moving.initial[:-1]
-        return settled._replace(errors=(*full(dual.effective, hidden), settled.errors[-1]))
+        settled, hidden = read_moving(net, params, x,
+                                      dual.moving), dual.moving.initial[:-1]
+        return settled._replace(errors=(*full(dual.effective, hidden),
+                                        settled.errors[-1]))
 
     return Inference(init, step, read)
 
 # %% ../nbs/07_rivals.ipynb #a71c0d0f
 class Alignment(NamedTuple):
-    "Cosine with a reference and size over the reference's, of layers 1..L; nan where a gradient is zero or a layer has no parameters."
+    """Cosine with a reference and size over the reference's, of layers 1..L; nan where
+    a gradient is zero or a layer has no parameters.
+    """
     cosine: jax.Array
     size: jax.Array
 
 
 def flat(tree: Any) -> tuple[jax.Array, jax.Array]:
-    "All numbers of a pytree in one vector of length 1, and the length that it had; nan for the direction of nothing."
-    vector = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)] or [jnp.zeros(1)])
-    largest = jnp.abs(vector).max()                          # divided out first: the squares of small numbers would vanish
+    """All numbers of a pytree in one vector of length 1, and the length that it had;
+    nan for the direction of nothing.
+    """
+    vector = jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)]
+                             or [jnp.zeros(1)])
+    # divided out first: the squares of small numbers would vanish
+    largest = jnp.abs(vector).max()
     vector = vector / jnp.where(largest > 0, largest, jnp.nan)
     length = jnp.linalg.norm(vector)
     return vector / length, jnp.where(largest > 0, largest * length, 0)
 
 
 def alignment(gradient: tuple, reference: tuple) -> Alignment:
-    "Weight gradients of layers 1..L, each a pytree, compared with reference ones of the same shapes."
+    """Weight gradients of layers 1..L, each a pytree, compared with reference ones of
+    the same shapes.
+    """
     def compare(one, other):
         (a, size), (b, unit) = flat(one), flat(other)
         return jnp.vdot(a, b), size / jnp.where(unit > 0, unit, jnp.nan)
 
-    return Alignment(*map(jnp.stack, zip(*(compare(one, other) for one, other in zip(gradient, reference)))))
+    return Alignment(*map(
+        jnp.stack, zip(*(compare(one, other)
+                         for one, other in zip(gradient, reference)))))

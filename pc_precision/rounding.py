@@ -28,14 +28,17 @@ from .training import make_plan, numbers_of, start, train
 # %% ../nbs/15_rounding.ipynb #c4b4d05b
 @dataclass(frozen=True)
 class Format:
-    "How numbers are kept (`dtype`), and the explicit mantissa bits that operands of products keep."
+    """How numbers are kept (`dtype`), and the explicit mantissa bits that operands of
+    products keep.
+    """
     dtype: str
     bits: int
 
 
 FORMATS: dict[str, Format] = {
-    "float64": Format("float64", 52), "float32": Format("float32", 23), "TF32": Format("float32", 10),
-    "bfloat16 products": Format("float32", 7), "bfloat16": Format("bfloat16", 7)}
+    "float64": Format("float64", 52), "float32": Format("float32", 23), "TF32": Format(
+        "float32", 10), "bfloat16 products": Format("float32", 7),
+    "bfloat16": Format("bfloat16", 7)}
 MANTISSA = {"float64": 52, "float32": 23, "bfloat16": 7}
 
 # %% ../nbs/15_rounding.ipynb #77745551
@@ -45,13 +48,17 @@ def round_mantissa(x: jax.Array, bits: int) -> jax.Array:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def rounded_product(product: Callable, bits: int, params: dict, x: jax.Array) -> jax.Array:
-    "product(params, x), linear in both, of rounded operands, summed in the type of the arrays; its transposes likewise."
+def rounded_product(product: Callable, bits: int, params: dict,
+                    x: jax.Array) -> jax.Array:
+    """product(params, x), linear in both, of rounded operands, summed in the type of
+    the arrays; its transposes likewise.
+    """
     return product(*jax.tree.map(partial(round_mantissa, bits=bits), (params, x)))
 
 
 def _forward(product, bits, params, x):
-    return rounded_product(product, bits, params, x), jax.tree.map(partial(round_mantissa, bits=bits), (params, x))
+    return rounded_product(product, bits, params, x), jax.tree.map(
+        partial(round_mantissa, bits=bits), (params, x))
 
 
 def _backward(product, bits, operands, g):
@@ -63,7 +70,9 @@ rounded_product.defvjp(_forward, _backward)
 # %% ../nbs/15_rounding.ipynb #e0e125b1
 @dataclass(frozen=True)
 class Rounded(Layer):
-    "A layer with `linear` and `rest` whose products round their operands to `bits` explicit mantissa bits; all else is as it was."
+    """A layer with `linear` and `rest` whose products round their operands to `bits`
+    explicit mantissa bits; all else is as it was.
+    """
     layer: Any
     bits: int
 
@@ -75,40 +84,52 @@ class Rounded(Layer):
         "The product of rounded operands."
         return rounded_product(self.layer.linear, self.bits, params, x)
 
-    def rest(self, params: dict, stats: dict, z: jax.Array, train: bool = True) -> tuple[jax.Array, dict]:
+    def rest(self, params: dict, stats: dict, z: jax.Array,
+             train: bool = True) -> tuple[jax.Array, dict]:
         "What follows, in full."
         return self.layer.rest(params, stats, z, train)
 
 
 def with_format(net: Network, form: Format) -> Network:
-    "The network whose products have the operands of `form`; ValueError for a graph, whose layers may multiply elsewhere."
+    """The network whose products have the operands of `form`; ValueError for a graph,
+    whose layers may multiply elsewhere.
+    """
     if form.bits == MANTISSA[form.dtype]:
         return net
     if net.parents is not None:
-        raise ValueError("products are rounded in chains only, but this network is a graph")
+        raise ValueError("products are rounded in chains only, but this network is a "
+                         "graph")
     return Network(tuple(Rounded(layer, form.bits) for layer in net.layers))
 
 # %% ../nbs/15_rounding.ipynb #f0849c3f
 METHODS = ("dense", "rounded", "cone")
 
 
-def rounded(net: Network, params: tuple, stats: tuple, x: jax.Array, inputs: tuple, settled: Settled) -> Lesson:
-    "The errors x_l^T - mu_l with the displacement lost in the sum; predicted from `inputs`."
-    return Lesson(inputs, errors(settled.final, predictions(net, params, stats, x, inputs)))
+def rounded(net: Network, params: tuple, stats: tuple, x: jax.Array, inputs: tuple,
+            settled: Settled) -> Lesson:
+    """The errors x_l^T - mu_l with the displacement lost in the sum; predicted from
+    `inputs`.
+    """
+    return Lesson(inputs,
+                  errors(settled.final, predictions(net, params, stats, x, inputs)))
 
 
-def rules(method: str, net: Network, params: tuple, stats: tuple, x: jax.Array, settled: Settled) -> dict[str, Any]:
+def rules(method: str, net: Network, params: tuple, stats: tuple, x: jax.Array,
+          settled: Settled) -> dict[str, Any]:
     "The rules pc and forward update of a method."
     if method == "rounded":
-        return {name: partial(rounded, net, params, stats, x, inputs)
-                for name, inputs in (("pc", settled.final), ("forward", settled.initial))}
+        return {
+            name: partial(rounded, net, params, stats, x, inputs)
+            for name, inputs in (("pc", settled.final), ("forward", settled.initial))}
     return {"pc": pc, "forward": forward}
 
 
 @partial(jax.jit, static_argnames=("net", "method"))
-def gradients(net: Network, method: str, params: tuple, stats: tuple, x: jax.Array, y: jax.Array,
-              numbers: tuple) -> tuple[dict, jax.Array]:
-    "Weight gradients by rule and the last layer energies (L,); numbers: covariance table, x_step, momentum."
+def gradients(net: Network, method: str, params: tuple, stats: tuple, x: jax.Array,
+              y: jax.Array, numbers: tuple) -> tuple[dict, jax.Array]:
+    """Weight gradients by rule and the last layer energies (L,); numbers: covariance
+    table, x_step, momentum.
+    """
     phase = relax_dense if choose("method", method, METHODS) == "dense" else relax
     settled = phase(net, params, stats, x, y, *numbers)
     found = {name: weight_gradient(net, params, stats, x, settled, rule)[0]
@@ -117,57 +138,83 @@ def gradients(net: Network, method: str, params: tuple, stats: tuple, x: jax.Arr
 
 # %% ../nbs/15_rounding.ipynb #28f4ebf8
 def first_batch(exp: Experiment, data: Dataset) -> tuple[jax.Array, jax.Array]:
-    "The first `exp.batch_size` training images, normalised, and their one-hot labels; float32."
+    """The first `exp.batch_size` training images, normalised, and their one-hot
+    labels; float32.
+    """
     images, labels = (np.asarray(a[:exp.batch_size]) for a in data.train)
-    return normalise(images, data.info.mean, data.info.std, jnp.float32), jax.nn.one_hot(labels, data.info.classes)
+    return normalise(images, data.info.mean, data.info.std,
+                     jnp.float32), jax.nn.one_hot(labels, data.info.classes)
 
 
-def measure(exp: Experiment, params: tuple, stats: tuple, batch: tuple, method: str, form: Format) -> tuple[list, np.ndarray]:
-    "Each layer's weight gradient, flat and in float64, and its last energy; `batch`: as `first_batch` returns it."
+def measure(exp: Experiment, params: tuple, stats: tuple, batch: tuple, method: str,
+            form: Format) -> tuple[list, np.ndarray]:
+    """Each layer's weight gradient, flat and in float64, and its last energy; `batch`:
+    as `first_batch` returns it.
+    """
     net, rule = network(exp, batch[1].shape[-1]), exp.recipe.rule
     table, x_step, momentum, *_ = numbers_of(exp)
     with jax.enable_x64(form.dtype == "float64"):
         cast = partial(jax.tree.map, lambda a: jnp.asarray(a, form.dtype))
-        grads, energies = gradients(with_format(net, form), method, *map(cast, (params, stats, *batch, (table, x_step, momentum))))
-        flat = [np.concatenate([np.asarray(a, np.float64).ravel() for a in jax.tree.leaves(g)]) for g in grads[rule]]
+        grads, energies = gradients(
+            with_format(net, form), method,
+            *map(cast, (params, stats, *batch, (table, x_step, momentum))))
+        flat = [
+            np.concatenate([
+                np.asarray(a, np.float64).ravel()
+                for a in jax.tree.leaves(g)])
+            for g in grads[rule]]
     return flat, np.asarray(energies, np.float64)
 
 # %% ../nbs/15_rounding.ipynb #a59dfa93
 def compare(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     "Relative error ||g - g*|| / ||g*||, cosine, and root mean square of g and g*."
     norm, size = np.linalg.norm(found), np.linalg.norm(truth)
-    return dict(error=np.linalg.norm(found - truth) / size, cosine=found @ truth / (norm * size) if norm else 0.0,
-                rms=norm / len(found) ** 0.5, true_rms=size / len(truth) ** 0.5)
+    return dict(error=np.linalg.norm(found - truth) / size, cosine=found @ truth /
+                (norm * size) if norm else 0.0, rms=norm / len(found)**0.5,
+                true_rms=size / len(truth)**0.5)
 
 
-def rounding_rows(exp: Experiment, params: tuple, stats: tuple, batch: tuple, cases: list[tuple[str, str]]) -> list[dict]:
+def rounding_rows(exp: Experiment, params: tuple, stats: tuple, batch: tuple,
+                  cases: list[tuple[str, str]]) -> list[dict]:
     "A row a layer and case (method, name of a format): gradients against the truth."
     truth, energies = measure(exp, params, stats, batch, "cone", FORMATS["float64"])
     rows = []
     for method, name in cases:
-        found, found_energies = measure(exp, params, stats, batch, method, FORMATS[choose("format", name, FORMATS)])
-        rows += [dict(method=method, format=name, layer=l, **compare(g, t), energy=e, true_energy=true)
-                 for l, (g, t, e, true) in enumerate(zip(found, truth, found_energies, energies), 1)]
+        found, found_energies = measure(exp, params, stats, batch, method,
+                                        FORMATS[choose("format", name, FORMATS)])
+        rows += [
+            dict(method=method, format=name, layer=l, **compare(g, t), energy=e,
+                 true_energy=true)
+            for l, (g, t, e,
+                    true) in enumerate(zip(found, truth, found_energies, energies), 1)]
     return rows
 
 
 def starting_points(exp: Experiment, data: Dataset, epochs: int) -> dict[str, tuple]:
-    "Parameters and statistics at initialisation, and after `epochs` of backpropagation with the experiment's network."
-    bp = replace(exp, algorithm="BP", batch_size=128, epochs=max(1, epochs), patience=None)
+    """Parameters and statistics at initialisation, and after `epochs` of
+    backpropagation with the experiment's network.
+    """
+    bp = replace(exp, algorithm="BP", batch_size=128, epochs=max(1, epochs),
+                 patience=None)
     state = start(make_plan(bp, data.info), bp.seed)
-    points = {"initial": jax.tree.map(jnp.copy, (state.params, state.stats))}    # training takes over the state's memory
+    # training takes over the state's memory
+    points = {"initial": jax.tree.map(jnp.copy, (state.params, state.stats))}
     if epochs:
         *_, (state, _) = train(bp, data, state)
         points["trained"] = (state.params, state.stats)
     return points
 
 # %% ../nbs/15_rounding.ipynb #510262a1
-ADAM_EPSILON = 1e-8                                          # optax's default, which training uses
+ADAM_EPSILON = 1e-8  # optax's default, which training uses
 FATES = ("learns", "learns wrongly", "rests", "moved by noise")
 
 
 def fates(true_rms: Any, rms: Any, error: Any, tolerance: float = 0.1) -> np.ndarray:
-    "For each layer one of FATES, from the root mean squares of true and computed gradient and the relative error."
-    alive, wrong = np.asarray(true_rms) >= ADAM_EPSILON, ~(np.asarray(error) <= tolerance)
+    """For each layer one of FATES, from the root mean squares of true and computed
+    gradient and the relative error.
+    """
+    alive, wrong = np.asarray(true_rms) >= ADAM_EPSILON, ~(np.asarray(error)
+                                                           <= tolerance)
     moved = ~alive & wrong & ~(np.asarray(rms) < ADAM_EPSILON)
-    return np.select([alive & ~wrong, alive, moved], [FATES[0], FATES[1], FATES[3]], FATES[2])
+    return np.select([alive & ~wrong, alive, moved], [FATES[0], FATES[1], FATES[3]],
+                     FATES[2])

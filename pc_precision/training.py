@@ -20,10 +20,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .data import Dataset, DatasetInfo, Split, augment, check_images, check_labels, limited, load, normalise
+from pc_precision.data import (
+    Dataset, DatasetInfo, Split, augment, check_images, check_labels, limited, load,
+    normalise)
 from .devices import divide, mesh_of, mesh_under, release_memory, replicate
 from .energy import LOSSES, Loss, Output, layer_energies
-from .experiment import INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, Recipe, covariance, network, resolve, warn_of_silent_layers
+from .experiment import (
+    INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, Recipe, covariance, network,
+    resolve, warn_of_silent_layers)
 from .layers import Network, feedforward
 from .learning import Algorithm, Learned, as_rule, forward, learn
 from .rivals import both_ways
@@ -39,9 +43,11 @@ class State(NamedTuple):
 
 
 class Hyper(NamedTuple):
-    """Numbers that may change without compiling anything; beta and learning_rate of an epoch are arrays (steps,).
+    """Numbers that may change without compiling anything; beta and learning_rate of an
+    epoch are arrays (steps,).
 
-    In a `Protocol` beta is its size, without a sign, and learning_rate the one that the schedule starts from.
+    In a `Protocol` beta is its size, without a sign, and learning_rate the one that the
+    schedule starts from.
     """
     covariance: jax.Array
     x_step: Any
@@ -52,7 +58,9 @@ class Hyper(NamedTuple):
 
 
 class Info(NamedTuple):
-    "Of one batch: loss and accuracy of the feed-forward pass; layer energies (L,) of the learning phase."
+    """Of one batch: loss and accuracy of the feed-forward pass; layer energies (L,) of
+    the learning phase.
+    """
     loss: jax.Array
     accuracy: jax.Array
     energies: jax.Array
@@ -60,9 +68,11 @@ class Info(NamedTuple):
 # %% ../nbs/14_training.ipynb #e10b72ec
 @dataclass(frozen=True)
 class Plan:
-    """The static part of a training step: everything that takes a compilation of its own.
+    """The static part of a training step: everything that takes a compilation of its
+    own.
 
-    skip: see `cone`; with it `table`, the covariance table (T, L) as tuples, counts in place of that of `Hyper`.
+    skip: see `cone`; with it `table`, the covariance table (T, L) as tuples, counts in
+    place of that of `Hyper`.
     """
     net: Network
     info: DatasetInfo
@@ -81,7 +91,9 @@ class Plan:
 
 
 class Selection(NamedTuple):
-    "Which images train (`limit` None: all of them), whose accuracy selects an epoch, and how long a run may last and wait for a better one."
+    """Which images train (`limit` None: all of them), whose accuracy selects an epoch,
+    and how long a run may last and wait for a better one.
+    """
     limit: int | None
     select: str
     epochs: int
@@ -91,8 +103,9 @@ class Selection(NamedTuple):
 class Protocol(NamedTuple):
     """All that training reads, in concrete values.
 
-    hyper: see `Hyper`; schedule_epochs: the epochs after which the learning rate is at its end; negative: the probability that
-    beta is, drawn for each batch (per_batch) or each epoch.
+    hyper: see `Hyper`; schedule_epochs: the epochs after which the learning rate is at
+    its end; negative: the probability that beta is, drawn for each batch (per_batch) or
+    each epoch.
     """
     plan: Plan
     hyper: Hyper
@@ -106,52 +119,74 @@ class Protocol(NamedTuple):
 def make_plan(exp: Experiment, info: DatasetInfo) -> Plan:
     "The plan of an experiment on a data set."
     both = "both" if exp.recipe.nudging == "both" else "none"
-    recipe = replace(exp.recipe, schedule="constant", nudging=both)         # schedule and sign are numbers of `Hyper`: they compile nothing
+    # schedule and sign are numbers of `Hyper`: they compile nothing
+    recipe = replace(exp.recipe, schedule="constant", nudging=both)
     skip = resolve(exp).skip or 0.0
     table = tuple(map(tuple, np.asarray(covariance(exp)).tolist())) if skip else ()
-    return Plan(network(exp, info.classes), info, recipe, exp.reading, exp.nesterov, exp.batch_norm != "bn", exp.augment,
-                exp.batch_size, exp.matmul_precision, exp.output if isinstance(exp.output, Loss) else LOSSES[exp.output], exp.dtype,
-                exp.optimiser.value if isinstance(exp.optimiser, Named) else OPTIMISERS[exp.optimiser], skip, table)
+    return Plan(
+        network(exp, info.classes), info, recipe, exp.reading, exp.nesterov,
+        exp.batch_norm != "bn", exp.augment, exp.batch_size, exp.matmul_precision,
+        exp.output if isinstance(exp.output, Loss) else LOSSES[exp.output], exp.dtype,
+        exp.optimiser.value
+        if isinstance(exp.optimiser, Named) else OPTIMISERS[exp.optimiser], skip, table)
 
 
 def numbers_of(exp: Experiment) -> Hyper:
-    "The numbers of an experiment; what its algorithm does not use is 1, or 0 for the momentum."
+    """The numbers of an experiment; what its algorithm does not use is 1, or 0 for the
+    momentum.
+    """
     full, real = resolve(exp), np.float64 if exp.dtype == "float64" else np.float32
-    return Hyper(np.asarray(covariance(exp), real), real(full.x_step or 1.0), real(full.momentum or 0.0), full.beta or 1.0,
-                 full.learning_rate, real(full.weight_decay))
+    return Hyper(np.asarray(covariance(exp), real), real(full.x_step or 1.0),
+                 real(full.momentum or 0.0), full.beta or 1.0, full.learning_rate,
+                 real(full.weight_decay))
 
 
 def selection_of(exp: Experiment) -> Selection:
-    "The selection of an experiment; a run that waits for as long as it lasts is never stopped early."
-    return Selection(exp.limit, exp.select, exp.epochs, exp.epochs if exp.patience is None else exp.patience)
+    """The selection of an experiment; a run that waits for as long as it lasts is
+    never stopped early.
+    """
+    return Selection(exp.limit, exp.select, exp.epochs,
+                     exp.epochs if exp.patience is None else exp.patience)
 
 
 def protocol(exp: Experiment, info: DatasetInfo) -> Protocol:
     "The protocol of an experiment on a data set."
-    return Protocol(make_plan(exp, info), numbers_of(exp), exp.schedule_epochs, NUDGING[exp.recipe.nudging], exp.sign_per == "batch",
-                    exp.seed, selection_of(exp))
+    return Protocol(make_plan(exp, info), numbers_of(exp), exp.schedule_epochs,
+                    NUDGING[exp.recipe.nudging], exp.sign_per == "batch", exp.seed,
+                    selection_of(exp))
 
 # %% ../nbs/14_training.ipynb #d83f0c67
 def make_algorithm(plan: Plan, hyper: Hyper) -> Algorithm:
     "The algorithm of a plan, with the numbers of `hyper`, which may be traced."
     solver, recipe = optax.sgd(hyper.x_step, hyper.momentum, plan.nesterov), plan.recipe
-    options = {"dense": dict(freeze=plan.freeze), "cone": dict(skip=plan.skip)}.get(recipe.inference, {})
-    table = np.array(plan.table, hyper.covariance.dtype) if plan.skip else hyper.covariance
+    options = {"dense": dict(freeze=plan.freeze),
+               "cone": dict(skip=plan.skip)}.get(recipe.inference, {})
+    table = np.array(plan.table,
+                     hyper.covariance.dtype) if plan.skip else hyper.covariance
     rule = forward if recipe.inference == "sweep" else as_rule(recipe.rule)
-    inference = recipe.inference if callable(recipe.inference) else INFERENCES[recipe.inference]
-    return Algorithm(inference(solver, **options), lambda T, L: table, rule, recipe.tempo, plan.reading)
+    inference = recipe.inference if callable(
+        recipe.inference) else INFERENCES[recipe.inference]
+    return Algorithm(inference(solver, **options), lambda T, L: table, rule,
+                     recipe.tempo, plan.reading)
 
 # %% ../nbs/14_training.ipynb #678dc18e
 def report(plan: Plan, learned: Learned, y: jax.Array) -> Info:
-    "The `Info` of a batch that has been learned from; `y`: one-hot labels, or targets, (B, classes)."
+    """The `Info` of a batch that has been learned from; `y`: one-hot labels, or
+    targets, (B, classes).
+    """
     wide = lambda a: a.astype(jnp.promote_types(a.dtype, jnp.float32))
     output = wide(learned.settled.initial[-1])
     hit = (output.argmax(-1) == y.argmax(-1)).mean(dtype=output.dtype)
-    return Info(plan.loss.cost(output, wide(y)).mean(), hit, layer_energies(jax.tree.map(wide, learned.errors)))
+    return Info(
+        plan.loss.cost(output, wide(y)).mean(), hit,
+        layer_energies(jax.tree.map(wide, learned.errors)))
 
 # %% ../nbs/14_training.ipynb #60326072
-def prepare_batch(plan: Plan, key: jax.Array, images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    "Augmented, normalised inputs, and one-hot labels or targets, from what a data set holds: (B, ...) and (B,) or (B, classes)."
+def prepare_batch(plan: Plan, key: jax.Array, images: jax.Array,
+                  labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Augmented, normalised inputs, and one-hot labels or targets, from what a data
+    set holds: (B, ...) and (B,) or (B, classes).
+    """
     if plan.augment and (plan.info.flip or plan.info.pad):
         images = augment(key, images, plan.info.flip, plan.info.pad)
     x = normalise(images, plan.info.mean, plan.info.std, plan.dtype)
@@ -160,40 +195,54 @@ def prepare_batch(plan: Plan, key: jax.Array, images: jax.Array, labels: jax.Arr
 
 def as_targets(labels: jax.Array, classes: int, dtype: Any) -> jax.Array:
     "Labels (B,) as one-hot targets (B, classes); float targets as they are."
-    return labels.astype(dtype) if jnp.issubdtype(labels.dtype, jnp.floating) else jax.nn.one_hot(labels, classes, dtype=dtype)
+    return labels.astype(dtype) if jnp.issubdtype(
+        labels.dtype, jnp.floating) else jax.nn.one_hot(labels, classes, dtype=dtype)
 
 
-def train_step(plan: Plan, state: State, key: jax.Array, images: jax.Array, labels: jax.Array,
-               hyper: Hyper) -> tuple[State, Info]:
-    "One batch: inference, then the learning phase by the plan's optimiser. images (B, ...), labels (B,) or targets (B, classes)."
+def train_step(plan: Plan, state: State, key: jax.Array, images: jax.Array,
+               labels: jax.Array, hyper: Hyper) -> tuple[State, Info]:
+    """One batch: inference, then the learning phase by the plan's optimiser. images
+    (B, ...), labels (B,) or targets (B, classes).
+    """
     with jax.default_matmul_precision(plan.matmul_precision):
         x, y = prepare_batch(plan, key, images, labels)
         output = Output(y, hyper.beta, plan.loss)
-        x, output = both_ways(x, output) if plan.recipe.nudging == "both" else (x, output)
+        x, output = both_ways(x, output) if plan.recipe.nudging == "both" else (x,
+                                                                                output)
         optimiser = plan.optimiser(hyper.learning_rate, hyper.weight_decay)
-        learned = learn(make_algorithm(plan, hyper), optimiser, plan.net, state.params, state.stats, state.optimiser, x, output,
-                        len(hyper.covariance))
-        same = jax.tree.map(lambda a, old: a.astype(old.dtype), learned.optimiser, state.optimiser)
+        learned = learn(make_algorithm(plan, hyper), optimiser, plan.net, state.params,
+                        state.stats, state.optimiser, x, output, len(hyper.covariance))
+        same = jax.tree.map(lambda a, old: a.astype(old.dtype), learned.optimiser,
+                            state.optimiser)
         info = report(plan, learned, output.y)
-        if jnp.issubdtype(labels.dtype, jnp.floating):       # numbers to predict have no accuracy
+        # numbers to predict have no accuracy
+        if jnp.issubdtype(labels.dtype, jnp.floating):
             info = info._replace(accuracy=jnp.full_like(info.accuracy, jnp.nan))
-        return state._replace(params=learned.params, stats=learned.stats, optimiser=same), info
+        return state._replace(params=learned.params, stats=learned.stats,
+                              optimiser=same), info
 
 # %% ../nbs/14_training.ipynb #2a87bd6d
 @partial(jax.jit, static_argnames="plan", donate_argnames="state")
-def jit_step(plan: Plan, state: State, data: tuple, order: jax.Array, hyper: Hyper) -> tuple[State, Info]:
-    "`train_step` on the batch `order` (B,) of `data` = (images, labels), with the key of the state."
+def jit_step(plan: Plan, state: State, data: tuple, order: jax.Array,
+             hyper: Hyper) -> tuple[State, Info]:
+    """`train_step` on the batch `order` (B,) of `data` = (images, labels), with the
+    key of the state.
+    """
     key, use = jax.random.split(state.key)
     images, labels = (jnp.take(a, order, axis=0) for a in data)
     return train_step(plan, state._replace(key=key), use, images, labels, hyper)
 
 
 @partial(jax.jit, static_argnames="plan", donate_argnames="state")
-def jit_steps(plan: Plan, state: State, data: tuple, order: jax.Array, hyper: Hyper) -> tuple[State, Info]:
-    "Several steps in one dispatch; `order` (steps, B), beta and learning_rate of `hyper` (steps,)."
+def jit_steps(plan: Plan, state: State, data: tuple, order: jax.Array,
+              hyper: Hyper) -> tuple[State, Info]:
+    """Several steps in one dispatch; `order` (steps, B), beta and learning_rate of
+    `hyper` (steps,).
+    """
     def body(state: State, inputs: tuple) -> tuple[State, Info]:
         order, beta, rate = inputs
-        return jit_step(plan, state, data, order, hyper._replace(beta=beta, learning_rate=rate))
+        return jit_step(plan, state, data, order,
+                        hyper._replace(beta=beta, learning_rate=rate))
     return jax.lax.scan(body, state, (order, hyper.beta, hyper.learning_rate))
 
 # %% ../nbs/14_training.ipynb #88e04994
@@ -201,44 +250,68 @@ DISPATCH = 64
 
 
 def at_once(steps: int) -> int:
-    "How many of an epoch's steps go into one dispatch: the largest divisor of at most DISPATCH, so that all are alike."
+    """How many of an epoch's steps go into one dispatch: the largest divisor of at
+    most DISPATCH, so that all are alike.
+    """
     return max(n for n in range(1, DISPATCH + 1) if steps % n == 0)
 
 
-def train_epoch(plan: Plan, state: State, data: tuple, hyper: Hyper) -> tuple[State, Info]:
-    "One epoch over `data` = (images uint8, labels) on the device, incomplete last batch left out; Info is the mean."
+def train_epoch(plan: Plan, state: State, data: tuple,
+                hyper: Hyper) -> tuple[State, Info]:
+    """One epoch over `data` = (images uint8, labels) on the device, incomplete last
+    batch left out; Info is the mean.
+    """
     steps, infos = len(hyper.learning_rate), []
     key, shuffle = jax.random.split(state.key)
-    order = jax.random.permutation(shuffle, len(data[1]))[:steps * plan.batch_size].reshape(steps, plan.batch_size)
-    state, order = state._replace(key=key), divide(order, mesh_under(state.params), axis=1)
+    order = jax.random.permutation(shuffle,
+                                   len(data[1]))[:steps * plan.batch_size].reshape(
+                                       steps, plan.batch_size)
+    state, order = state._replace(key=key), divide(order, mesh_under(state.params),
+                                                   axis=1)
     size = at_once(steps)
-    numbers = lambda part: hyper._replace(beta=hyper.beta[part], learning_rate=hyper.learning_rate[part])
-    jit_steps.lower(plan, state, data, order[:size], numbers(slice(size))).compile()      # before the steps need memory of their own
+    numbers = lambda part: hyper._replace(beta=hyper.beta[part], learning_rate=hyper.
+                                          learning_rate[part])
+    # before the steps need memory of their own
+    jit_steps.lower(plan, state, data, order[:size], numbers(slice(size))).compile()
     release_memory()
     for part in (slice(i, i + size) for i in range(0, steps, size)):
-        state, info = jax.block_until_ready(jit_steps(plan, state, data, order[part], numbers(part)))
+        state, info = jax.block_until_ready(
+            jit_steps(plan, state, data, order[part], numbers(part)))
         infos.append(info)
-    return state._replace(epoch=state.epoch + 1), jax.tree.map(lambda *parts: jnp.concatenate(parts).mean(0), *infos)
+    return state._replace(epoch=state.epoch + 1), jax.tree.map(
+        lambda *parts: jnp.concatenate(parts).mean(0), *infos)
 
 # %% ../nbs/14_training.ipynb #3ce5c075
 def learning_rates(protocol: Protocol, steps: int) -> Callable:
-    "Function from the number of a step (from 0) to its learning rate, for `steps` steps an epoch."
+    """Function from the number of a step (from 0) to its learning rate, for `steps`
+    steps an epoch.
+    """
     total, rate = protocol.schedule_epochs * steps, protocol.hyper.learning_rate
-    return optax.warmup_cosine_decay_schedule(rate, 1.1 * rate, max(1, total // 10), max(2, total), 0.1 * rate)
+    return optax.warmup_cosine_decay_schedule(rate, 1.1 * rate, max(1, total // 10),
+                                              max(2, total), 0.1 * rate)
 
 
 def epoch_hyper(protocol: Protocol, steps: int, epoch: int) -> Hyper:
-    "The numbers of one epoch (counted from 0): beta and learning_rate are arrays (steps,)."
+    """The numbers of one epoch (counted from 0): beta and learning_rate are arrays
+    (steps,).
+    """
     hyper, real = protocol.hyper, protocol.hyper.covariance.dtype
-    rates = learning_rates(protocol, steps)(np.arange(epoch * steps, (epoch + 1) * steps))
-    draws = np.random.default_rng([protocol.seed, epoch]).random(steps if protocol.per_batch else 1)
+    rates = learning_rates(protocol, steps)(np.arange(epoch * steps,
+                                                      (epoch + 1) * steps))
+    draws = np.random.default_rng([protocol.seed,
+                                   epoch]).random(steps if protocol.per_batch else 1)
     sign = np.where(draws < protocol.negative, -1.0, 1.0)
-    return hyper._replace(beta=np.broadcast_to(sign * hyper.beta, (steps,)).astype(real), learning_rate=np.asarray(rates, real))
+    return hyper._replace(
+        beta=np.broadcast_to(sign * hyper.beta, (steps,)).astype(real),
+        learning_rate=np.asarray(rates, real))
 
 # %% ../nbs/14_training.ipynb #98ff30af
 @partial(jax.jit, static_argnames="plan")
-def jit_evaluate(plan: Plan, params: tuple, stats: tuple, images: jax.Array, labels: jax.Array, real: jax.Array) -> jax.Array:
-    "Sums over the `real` (B,) images of a padded batch: loss, and for labels top-1 and top-5 hits; shape (3,) or (1,)."
+def jit_evaluate(plan: Plan, params: tuple, stats: tuple, images: jax.Array,
+                 labels: jax.Array, real: jax.Array) -> jax.Array:
+    """Sums over the `real` (B,) images of a padded batch: loss, and for labels top-1
+    and top-5 hits; shape (3,) or (1,).
+    """
     with jax.default_matmul_precision(plan.matmul_precision):
         x = normalise(images, plan.info.mean, plan.info.std, plan.dtype)
         output = feedforward(plan.net, params, stats, x, train=False)[0][-1]
@@ -247,33 +320,45 @@ def jit_evaluate(plan: Plan, params: tuple, stats: tuple, images: jax.Array, lab
     if labels.ndim > 1:
         return (loss * real).sum()[None]
     own = jnp.take_along_axis(output, labels[:, None], 1)
-    earlier = jnp.arange(output.shape[-1]) < labels[:, None]  # ties: the first class wins, as in argmax
+    # ties: the first class wins, as in argmax
+    earlier = jnp.arange(output.shape[-1]) < labels[:, None]
     rank = jnp.sum((output > own) | ((output == own) & earlier), -1)
-    finite = jnp.isfinite(output).all(-1)                     # a diverged output hits nothing
-    return jnp.stack([(value * real).sum() for value in (loss, (rank < 1) & finite, (rank < 5) & finite)])
+    finite = jnp.isfinite(output).all(-1)  # a diverged output hits nothing
+    return jnp.stack([(value * real).sum()
+                      for value in (loss, (rank < 1) & finite, (rank < 5) & finite)])
 
 
-def evaluate(plan: Plan, params: tuple, stats: tuple, split: Split, batch: int = 500) -> dict[str, float]:
-    "Mean loss, top-1 and top-5 accuracy (fractions; none for float targets) over a split, with running statistics."
+def evaluate(plan: Plan, params: tuple, stats: tuple, split: Split,
+             batch: int = 500) -> dict[str, float]:
+    """Mean loss, top-1 and top-5 accuracy (fractions; none for float targets) over a
+    split, with running statistics.
+    """
     batch, total, mesh = min(batch, len(split.labels)), 0.0, mesh_under(params)
-    batch += -batch % (mesh.size if mesh else 1)             # an equal part for each device
+    batch += -batch % (mesh.size if mesh else 1)  # an equal part for each device
     for start in range(0, len(split.labels), batch):
         images, labels = (np.asarray(a[start:start + batch]) for a in split)
         short = batch - len(labels)
-        images, labels = (np.pad(a, [(0, short)] + [(0, 0)] * (a.ndim - 1)) for a in (images, labels))
+        images, labels = (np.pad(a, [(0, short)] + [(0, 0)] * (a.ndim - 1))
+                          for a in (images, labels))
         part = divide((images, labels, np.arange(batch) < batch - short), mesh)
         total += np.asarray(jit_evaluate(plan, params, stats, *part), np.float64)
     found = dict(zip(("loss", "top1", "top5"), total / len(split.labels)))
-    return {name: float(value) for name, value in found.items() if name != "top5" or plan.info.top5}
+    return {
+        name: float(value)
+        for name, value in found.items()
+        if name != "top5" or plan.info.top5}
 
 
 def merit(metrics: dict[str, float]) -> float:
-    "What selects an epoch, the larger the better: accuracy, or without one minus the loss."
+    """What selects an epoch, the larger the better: accuracy, or without one minus the
+    loss.
+    """
     return metrics["top1"] if "top1" in metrics else -metrics["loss"]
 
 # %% ../nbs/14_training.ipynb #b2de729b
 @partial(jax.jit, static_argnames=("net", "shape", "dtype"))
-def jit_init(net: Network, key: jax.Array, shape: tuple, dtype: str) -> tuple[tuple, tuple]:
+def jit_init(net: Network, key: jax.Array, shape: tuple,
+             dtype: str) -> tuple[tuple, tuple]:
     "Parameters and running statistics for inputs (*shape); compiled once a network."
     return net.init(key, jnp.zeros((1, *shape), dtype))
 
@@ -283,16 +368,22 @@ def start(plan: Plan, seed: int) -> State:
     init, key = jax.random.split(jax.random.key(seed))
     params, stats = jit_init(plan.net, init, tuple(plan.info.image), plan.dtype)
     release_memory()
-    return State(params, stats, plan.optimiser(0.0, 0.0).init(params), key, jnp.zeros((), jnp.int32))
+    return State(params, stats,
+                 plan.optimiser(0.0, 0.0).init(params), key, jnp.zeros((), jnp.int32))
 
 
 def diverged(state: State, info: Info) -> bool:
     "Whether a loss, an energy or a parameter is no longer finite."
-    return not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((info.loss, info.energies, state.params, state.stats)))
+    return not all(
+        bool(jnp.isfinite(leaf).all())
+        for leaf in jax.tree.leaves((info.loss, info.energies, state.params,
+                                     state.stats)))
 
 # %% ../nbs/14_training.ipynb #5e4fe134
 class Epoch(NamedTuple):
-    "The record of one epoch (counted from 1): train Info, metrics by split, seconds of training, whether it diverged."
+    """The record of one epoch (counted from 1): train Info, metrics by split, seconds
+    of training, whether it diverged.
+    """
     number: int
     train: Info
     metrics: dict
@@ -306,7 +397,9 @@ def best_epoch(scores: list[float]) -> int:
 
 
 def finished(selection: Selection, records: list[Epoch]) -> str | None:
-    "Why a run with these records is over: 'diverged', 'finished', 'stopped early', or None while it is not."
+    """Why a run with these records is over: 'diverged', 'finished', 'stopped early',
+    or None while it is not.
+    """
     if records and records[-1].diverged:
         return "diverged"
     if len(records) >= selection.epochs:
@@ -317,71 +410,98 @@ def finished(selection: Selection, records: list[Epoch]) -> str | None:
 
 # %% ../nbs/14_training.ipynb #280d8a4f
 def data_of(exp: Experiment, data_dir: Any = None) -> Dataset:
-    "The data set of an experiment: its own, or the one that `load` finds under its name."
+    """The data set of an experiment: its own, or the one that `load` finds under its
+    name.
+    """
     if not isinstance(exp.dataset, Named):
         return load(exp.dataset, data_dir, limit=exp.limit)
     return exp.dataset.value._replace(train=limited(exp.dataset.value.train, exp.limit))
 
 
 def check_data(data: Dataset, select: str = "validation") -> None:
-    "Raise a ValueError unless inputs and labels are of the stated shapes and kinds, and the part that selects has some."
+    """Raise a ValueError unless inputs and labels are of the stated shapes and kinds,
+    and the part that selects has some.
+    """
     for name, split in zip(data._fields[1:], data[1:]):
         check_images(split.images)
         check_labels(split.labels, data.info.classes)
-        if split.images.shape[1:] != tuple(data.info.image) or split.images.dtype != data.train.images.dtype:
-            raise ValueError(f"the {name} images must be {data.train.images.dtype} arrays (N, {', '.join(map(str, data.info.image))}) as "
-                             f"{data.info.name} says, not {split.images.dtype} {split.images.shape}")
+        if split.images.shape[1:] != tuple(
+                data.info.image) or split.images.dtype != data.train.images.dtype:
+            raise ValueError(f"the {name} images must be {data.train.images.dtype} "
+                             f"arrays (N, {', '.join(map(str, data.info.image))}) as "
+                             f"{data.info.name} says, not {split.images.dtype} "
+                             f"{split.images.shape}")
         if not len(split.labels) and name in ("test", select):
-            raise ValueError(f"{data.info.name} has no {name} images, but {name} accuracy is asked for after each epoch")
+            raise ValueError(f"{data.info.name} has no {name} images, but {name} "
+                             "accuracy is asked for after each epoch")
 
 
 def check_augmentation(plan: Plan, data: Dataset) -> None:
     "Raise a ValueError for augmentation of what is no image in bytes."
     wanted = plan.augment and (data.info.flip or data.info.pad)
     if wanted and (data.train.images.dtype != np.uint8 or data.train.images.ndim != 4):
-        raise ValueError(f"only images in bytes (N, H, W, C) can be mirrored and cropped, {data.info.name} holds "
-                         f"{data.train.images.dtype} {data.train.images.shape}: use augment=False")
+        raise ValueError("only images in bytes (N, H, W, C) can be mirrored and "
+                         f"cropped, {data.info.name} holds "
+                         f"{data.train.images.dtype} {data.train.images.shape}: use "
+                         "augment=False")
 
 
 def training_split(selection: Selection, data: Dataset, batch_size: int) -> Split:
-    "The images to train on: at most so many; with select='test' the validation images, too, as in the paper."
+    """The images to train on: at most so many; with select='test' the validation
+    images, too, as in the paper.
+    """
     train = limited(data.train, selection.limit)
     if len(train.labels) < batch_size:
-        raise ValueError(f"{len(train.labels)} training images do not fill one batch of {batch_size}: "
+        raise ValueError(f"{len(train.labels)} training images do not fill one batch "
+                         f"of {batch_size}: "
                          "lower batch_size or raise limit")
     if selection.select == "test" and selection.limit is None:
-        return Split(*(np.concatenate(pair) for pair in zip(data.train, data.validation)))
+        return Split(*(np.concatenate(pair)
+                       for pair in zip(data.train, data.validation)))
     return train
 
 
 def train(exp: Experiment, data: Dataset, state: State | None = None,
           records: tuple = ()) -> Iterator[tuple[State, Epoch]]:
-    """Train epoch by epoch; yields (state, record). Continues from `state` and the `records` that led to it.
+    """Train epoch by epoch; yields (state, record). Continues from `state` and the
+    `records` that led to it.
 
-    On all local devices if they can divide a batch evenly: the numbers of one device to rounding.
+    On all local devices if they can divide a batch evenly: the numbers of one device to
+    rounding.
     """
     check_data(data, exp.select)
     warn_of_silent_layers(exp)
-    told, records, mesh = protocol(exp, data.info), list(records), mesh_of(exp.batch_size)
+    told, records, mesh = protocol(exp,
+                                   data.info), list(records), mesh_of(exp.batch_size)
     check_augmentation(told.plan, data)
     state = replicate(start(told.plan, told.seed) if state is None else state, mesh)
-    device_data = replicate(tuple(training_split(told.selection, data, told.plan.batch_size)), mesh)
+    device_data = replicate(
+        tuple(training_split(told.selection, data, told.plan.batch_size)), mesh)
     while not finished(told.selection, records):
-        alive = jax.tree.map(jnp.copy, state)                # an epoch takes over the memory of the state that it is given
+        # an epoch takes over the memory of the state that it is given
+        alive = jax.tree.map(jnp.copy, state)
         state, record = one_epoch(told, alive, device_data, data)
         records.append(record)
         yield state, record
 
 # %% ../nbs/14_training.ipynb #383553eb
-def one_epoch(protocol: Protocol, state: State, device_data: tuple, data: Dataset) -> tuple[State, Epoch]:
-    "One epoch of training on `device_data` = (images, labels) on the device, and its evaluation."
+def one_epoch(protocol: Protocol, state: State, device_data: tuple,
+              data: Dataset) -> tuple[State, Epoch]:
+    """One epoch of training on `device_data` = (images, labels) on the device, and its
+    evaluation.
+    """
     plan, select = protocol.plan, protocol.selection.select
-    hyper = epoch_hyper(protocol, len(device_data[1]) // plan.batch_size, int(state.epoch))
+    hyper = epoch_hyper(protocol,
+                        len(device_data[1]) // plan.batch_size, int(state.epoch))
     began = time.perf_counter()
     state, info = jax.block_until_ready(train_epoch(plan, state, device_data, hyper))
     seconds = time.perf_counter() - began
     if diverged(state, info):
         return state, Epoch(int(state.epoch), info, {}, seconds, True)
-    splits = {"test": data.test} | ({"validation": data.validation} if select == "validation" else {})
-    metrics = {name: evaluate(plan, state.params, state.stats, split) for name, split in splits.items()}
-    return state, Epoch(int(state.epoch), jax.tree.map(np.asarray, info), metrics, seconds, False)
+    splits = {"test": data.test
+              } | ({"validation": data.validation} if select == "validation" else {})
+    metrics = {
+        name: evaluate(plan, state.params, state.stats, split)
+        for name, split in splits.items()}
+    return state, Epoch(int(state.epoch), jax.tree.map(np.asarray, info), metrics,
+                        seconds, False)

@@ -159,7 +159,7 @@ MUTANTS = [
     Mutant("checksum of a result not verified", "runs/store.py", "run.checksum not in (None, checksum(content))", "False", "test_faults.py damaged_bytes"),
     Mutant("words repeated in every row", "runs/results.py", "compact(pd.DataFrame(about, columns=[*SETTINGS, *ABOUT]))",
            "pd.DataFrame(about, columns=[*SETTINGS, *ABOUT])", "test_tables.py few_bytes"),
-    Mutant("the whole folder listed for a run", "runs/store.py", "if path.exists():                                    # before", "if False:     # before",
+    Mutant("the whole folder listed for a run", "runs/store.py", "if path.exists():\n            return read_run(path)", "if False:\n            return read_run(path)",
            "test_store.py look_at_the_others"),
     Mutant("other steps of Figure 6 left to the notebook", "paper/items.py", "distinct(found + at_steps(found,", "distinct(found + 0 * at_steps(found,",
            "test_items.py other_steps"),
@@ -176,7 +176,7 @@ MUTANTS = [
     Mutant("a cut table of trials read", "runs/search.py", ".sum() >= wanted", ".sum() >= 0", "test_search.py truncated"),
     Mutant("a mean over different settings", "paper/figures.py", "    if mixed(table) and not apart:\n", "    if False:\n", "test_figures.py no_common_mean"),
     Mutant("one seed decides", "paper/verdicts.py", "and self.n >= self.needs", "", "test_verdicts.py one_seed"),
-    Mutant("a seed may lack a run", "paper/verdicts.py", "not self.missing and not self.lacking", "not self.missing", "test_verdicts.py lacks_a_run"),
+    Mutant("a seed may lack a run", "paper/verdicts.py", "self.missing or self.lacking", "self.missing", "test_verdicts.py lacks_a_run"),
     Mutant("a lacking pair does not matter", "paper/verdicts.py", "word if decided else UNDECIDED", "word", "test_verdicts.py cannot_do_without"),
     Mutant("both readings mixed", "paper/verdicts.py", '| (frame["reading"] == reading)', "| True", "test_verdicts.py each_and_never"),
     Mutant("a layer's own error pulls in the wrong reading", "experiment.py", 'if full.reading == "energy" else precision[1:]', 'if full.reading != "energy" else precision[1:]',
@@ -309,12 +309,18 @@ def copy(folder: Path, tests: str) -> None:
     (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
 
 
+def wherever_it_breaks(code: str) -> str:
+    """A pattern that finds the code whatever white space stands between its words and signs."""
+    indent, end = r"[ \t]*" * code.startswith(" "), r"[ \t]*\n" * code.endswith("\n")
+    return indent + r"\s*".join(map(re.escape, re.findall(r"\w+|\S", code))) + end
+
+
 def mutate(folder: Path, mutant: Mutant) -> None:
     path = folder / "pc_precision" / mutant.file
-    text = path.read_text()
-    if text.count(mutant.old) != mutant.times:
-        raise SystemExit(f"{mutant.name}: expected {mutant.times} x in {mutant.file}, found {text.count(mutant.old)}: {mutant.old!r}")
-    path.write_text(text.replace(mutant.old, mutant.new))
+    text, times = re.subn(wherever_it_breaks(mutant.old), lambda _: mutant.new, path.read_text())
+    if times != mutant.times:
+        raise SystemExit(f"{mutant.name}: expected {mutant.times} x in {mutant.file}, found {times}: {mutant.old!r}")
+    path.write_text(text)
 
 
 def run(folder: Path, tests: list[str]) -> tuple[int, str]:

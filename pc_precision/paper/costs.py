@@ -28,53 +28,76 @@ from ..resnet import Conv, Head
 from .items import ITEMS, items
 from ..runs.queue import cost, epoch_seconds
 from ..runs.results import as_settings
-from ..training import data_of, epoch_hyper, jit_step, protocol, selection_of, start, training_split
+from ..training import (
+    data_of, epoch_hyper, jit_step, protocol, selection_of, start, training_split)
 
 # %% ../../nbs/32_costs.ipynb #93953726
 def shapes(net: Network, image: tuple) -> tuple[tuple, list]:
-    "Parameters of each layer and what its product gives for one `image` (H, W, C), as shapes; nothing is computed."
+    """Parameters of each layer and what its product gives for one `image` (H, W, C),
+    as shapes; nothing is computed.
+    """
     nodes, products = [jax.ShapeDtypeStruct((1, *image), jnp.float32)], []
     params, stats = jax.eval_shape(net.init, jax.random.key(0), nodes[0])
     for number, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1):
         if isinstance(layer, (Whole, Residual)):
-            raise ValueError(f"layer {number}: arithmetic is counted only in layers whose product is known: "
+            raise ValueError(f"layer {number}: arithmetic is counted only in layers "
+                             "whose product is known: "
                              "Block, Dense, a resnet's")
         x = net.fed(number, nodes)
         nodes.append(jax.eval_shape(layer.apply, p, s, x)[0])
-        products.append(nodes[-1] if isinstance(layer, (Conv, Head)) else jax.eval_shape(layer.linear, p, x))
+        products.append(nodes[-1] if isinstance(layer, (
+            Conv, Head)) else jax.eval_shape(layer.linear, p, x))
     return params, products
 
 
 def parameter_count(net: Network, image: tuple) -> int:
-    "Number of learned numbers, biases and BatchNorm included, of a network for images (H, W, C)."
-    params = jax.eval_shape(net.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *image), jnp.float32))[0]
+    """Number of learned numbers, biases and BatchNorm included, of a network for
+    images (H, W, C).
+    """
+    params = jax.eval_shape(net.init, jax.random.key(0),
+                            jax.ShapeDtypeStruct((1, *image), jnp.float32))[0]
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def layer_flops(net: Network, image: tuple) -> list[int]:
-    "F_l: operations (multiplications and additions) of the product of each layer, forwards, for one image (H, W, C)."
+    """F_l: operations (multiplications and additions) of the product of each layer,
+    forwards, for one image (H, W, C).
+    """
     params, products = shapes(net, image)
-    return [2 * p["kernel"].size * math.prod(z.shape[1:-1]) if p else 0 for p, z in zip(params, products)]
+    return [
+        2 * p["kernel"].size * math.prod(z.shape[1:-1]) if p else 0
+        for p, z in zip(params, products)]
 
 
 def level_flops(net: Network, image: tuple) -> list[int]:
-    "`layer_flops` summed over the layers that an error reaches at the same step, the farthest first; in a chain each is its own."
+    """`layer_flops` summed over the layers that an error reaches at the same step, the
+    farthest first; in a chain each is its own.
+    """
     F = layer_flops(net, image)
-    return [sum(f for f, d in zip(F, net.distance) if d == level) for level in reversed(range(net.depth))]
+    return [
+        sum(f
+            for f, d in zip(F, net.distance)
+            if d == level)
+        for level in reversed(range(net.depth))]
 
 # %% ../../nbs/32_costs.ipynb #3261fb3c
 def relaxation_flops(F: list[int], T: int, dense: bool) -> int:
-    "Operations of T steps of inference from `level_flops`, the forward pass not counted; layer 1 pulls on nothing."
-    if dense:                                                # at the first step the predictions are the forward pass
+    """Operations of T steps of inference from `level_flops`, the forward pass not
+    counted; layer 1 pulls on nothing.
+    """
+    if dense:  # at the first step the predictions are the forward pass
         return max(0, 2 * T - 1) * sum(F[1:])
-    fronts = [max(1, len(F) - t) for t in range(T)]          # the lowest layer with an error
+    fronts = [max(1, len(F) - t) for t in range(T)]  # the lowest layer with an error
     return sum(2 * sum(F[f:]) + (F[f - 1] if f > 1 else 0) for f in fronts)
 
 
-def flops(net: Network, image: tuple, rule: str = "bp", T: int | None = None, dense: bool = False) -> int:
-    """Operations for one training image (H, W, C) under a rule ("bp", "pc", "forward") with T steps (None: T = L).
+def flops(net: Network, image: tuple, rule: str = "bp", T: int | None = None,
+          dense: bool = False) -> int:
+    """Operations for one training image (H, W, C) under a rule ("bp", "pc", "forward")
+    with T steps (None: T = L).
 
-    dense: without the light cone, as for BatchNorm that is not frozen. Raises ValueError for an unknown rule or T < 1.
+    dense: without the light cone, as for BatchNorm that is not frozen. Raises
+    ValueError for an unknown rule or T < 1.
     """
     F, T = level_flops(net, image), net.depth if T is None else T
     if choose("rule", rule, RULES) == "bp":
@@ -82,61 +105,86 @@ def flops(net: Network, image: tuple, rule: str = "bp", T: int | None = None, de
     if T < 1:
         raise ValueError(f"T must be a whole number of at least 1, not {T!r}")
     lowest = 1 if dense else max(1, len(F) - T)
-    final = {"pc": sum(F[lowest:]), "forward": 0}[rule]      # the final errors; their products serve the weight gradient, too
+    # the final errors; their products serve the weight gradient, too
+    final = {"pc": sum(F[lowest:]), "forward": 0}[rule]
     return 2 * sum(F) + relaxation_flops(F, T, dense) + final
 
 
 def training_flops(exp: Experiment, net: Network, image: tuple) -> int:
     "Operations for one training image (H, W, C) of an experiment."
     F, T, recipe = level_flops(net, image), as_settings(exp).get("T"), exp.recipe
-    if recipe.tempo == "step":                               # predictions, pulls and weight gradients at every step
+    if recipe.tempo == "step":  # predictions, pulls and weight gradients at every step
         return T * (3 * sum(F) - F[0])
-    if recipe.inference == "error_coordinates":              # down through all layers and up again at every step
+    # down through all layers and up again at every step
+    if recipe.inference == "error_coordinates":
         return 2 * sum(F) + 2 * T * sum(F[1:])
     return flops(net, image, recipe.rule, T, recipe.inference == "dense")
 
 # %% ../../nbs/32_costs.ipynb #b63495e8
 def costs(experiments: Iterable[Experiment], data_dir: Any = None) -> Any:
-    "A row an experiment: its key, training images an epoch, layers, steps of relaxation, and operations an image."
+    """A row an experiment: its key, training images an epoch, layers, steps of
+    relaxation, and operations an image.
+    """
     import pandas as pd
     rows = []
     for exp in experiments:
         data = data_of(exp, data_dir)
         net, T = network(exp, data.info.classes), as_settings(exp).get("T")
-        images = len(training_split(selection_of(exp), data, exp.batch_size).labels) // exp.batch_size * exp.batch_size
+        images = len(
+            training_split(selection_of(exp), data,
+                           exp.batch_size).labels) // exp.batch_size * exp.batch_size
         rows.append(dict(key=exp.key, images=images, layers=net.depth, steps=T,
                          operations=training_flops(exp, net, data.info.image)))
     return pd.DataFrame(rows)
 
 
-def timing_table(frame: Any, costs: Any, first_epoch: int = 5, peak_tflops: float | None = None) -> Any:
-    """Seconds an epoch from `first_epoch` on, mean ± standard deviation over runs; a row a data set, model and algorithm.
+def timing_table(frame: Any, costs: Any, first_epoch: int = 5,
+                 peak_tflops: float | None = None) -> Any:
+    """Seconds an epoch from `first_epoch` on, mean ± standard deviation over runs; a
+    row a data set, model and algorithm.
 
-    costs: of the same experiments; peak_tflops: the device's peak for the number format used, adds the share of it reached.
+    costs: of the same experiments; peak_tflops: the device's peak for the number format
+    used, adds the share of it reached.
     """
     rows = frame[(frame["metric"] == "seconds") & (frame["epoch"] >= first_epoch)]
-    runs = rows.groupby(["dataset", "model", "algorithm", "key"], sort=False)["value"].mean().reset_index().merge(costs, on="key")
+    runs = rows.groupby(["dataset", "model", "algorithm", "key"],
+                        sort=False)["value"].mean().reset_index().merge(
+                            costs, on="key")
     table = runs.groupby(["dataset", "model", "algorithm"], sort=False).agg(
-        mean=("value", "mean"), std=("value", "std"), images=("images", "first"), T=("steps", "max"),
-        operations=("operations", "first"))
+        mean=("value", "mean"), std=("value", "std"), images=("images", "first"),
+        T=("steps", "max"), operations=("operations", "first"))
     rate = table.images / table["mean"]
-    base = table["mean"].where(table.index.get_level_values("algorithm") == "BP").groupby(["dataset", "model"]).transform("max")
-    out = table[[]].assign(**{
-        "T": table["T"].map(lambda T: "" if T != T else f"{T:.0f}"),
-        "seconds an epoch": [f"{m:.2f}" + (f" ± {s:.2f}" if s == s else "") for m, s in zip(table["mean"], table["std"])],
-        "times BP": (table["mean"] / base).round(2), "images a second": rate.round(0).astype(int),
-        "GFLOP an image": (table.operations / 1e9).round(4), "TFLOP a second": (rate * table.operations / 1e12).round(4)})
+    base = table["mean"].where(
+        table.index.get_level_values("algorithm") == "BP").groupby([
+            "dataset", "model"]).transform("max")
+    out = table[[]].assign(
+        **{
+            "T": table["T"].map(
+                lambda T: "" if T != T else f"{T:.0f}"), "seconds an epoch": [
+                    f"{m:.2f}" + (f" ± {s:.2f}" if s == s else "")
+                    for m, s in zip(table["mean"], table["std"])], "times BP": (
+                        table["mean"]
+                        / base).round(2), "images a second": rate.round(0).astype(int),
+            "GFLOP an image": (table.operations
+                               / 1e9).round(4), "TFLOP a second": (rate
+                                                                   * table.operations
+                                                                   / 1e12).round(4)})
     share = 100 * rate * table.operations / 1e12 / (peak_tflops or 1)
     return out if peak_tflops is None else out.assign(**{"% of peak": share.round(2)})
 
 # %% ../../nbs/32_costs.ipynb #c32a0002
 class Step:
-    "A compiled training step on the first batch: `memory` in bytes beside its arguments; a call takes it and returns seconds."
+    """A compiled training step on the first batch: `memory` in bytes beside its
+    arguments; a call takes it and returns seconds.
+    """
     def __init__(self, exp: Experiment, data: Any):
         told = protocol(exp, data.info)
-        hyper = jax.tree.map(lambda a: a[0] if jnp.ndim(a) == 1 else a, epoch_hyper(told, 1, 0))
-        self.state, images = start(told.plan, told.seed), training_split(told.selection, data, exp.batch_size)
-        self.arguments = tuple(jnp.asarray(part[:exp.batch_size]) for part in images), jnp.arange(exp.batch_size), hyper
+        hyper = jax.tree.map(lambda a: a[0] if jnp.ndim(a) == 1 else a,
+                             epoch_hyper(told, 1, 0))
+        self.state, images = start(told.plan, told.seed), training_split(
+            told.selection, data, exp.batch_size)
+        self.arguments = tuple(jnp.asarray(part[:exp.batch_size])
+                               for part in images), jnp.arange(exp.batch_size), hyper
         self.program = jit_step.lower(told.plan, self.state, *self.arguments).compile()
         self.memory = self.program.memory_analysis().temp_size_in_bytes
 
@@ -146,17 +194,25 @@ class Step:
         return time.perf_counter() - began
 
 
-def step_costs(experiments: Iterable[Experiment], data_dir: Any = None, rounds: int = 15) -> Any:
-    "Median milliseconds and memory (MB) of a step of each experiment, by turns; their ratios to BP's on the same network."
+def step_costs(experiments: Iterable[Experiment], data_dir: Any = None,
+               rounds: int = 15) -> Any:
+    """Median milliseconds and memory (MB) of a step of each experiment, by turns;
+    their ratios to BP's on the same network.
+    """
     import pandas as pd
     experiments = list(experiments)
     steps = [Step(exp, data_of(exp, data_dir)) for exp in experiments]
     taken = [[step() for step in steps] for _ in range(rounds + 2)][2:]
-    found = pd.DataFrame(dict(model=[exp.model for exp in experiments], algorithm=[exp.algorithm for exp in experiments],
-                              key=[exp.key for exp in experiments], ms=1e3 * pd.DataFrame(taken).median().to_numpy(),
-                              mb=[step.memory / 2 ** 20 for step in steps]))
+    found = pd.DataFrame(
+        dict(model=[exp.model for exp in experiments], algorithm=[
+            exp.algorithm for exp in experiments], key=[exp.key for exp in experiments],
+             ms=1e3 * pd.DataFrame(taken).median().to_numpy(), mb=[
+                 step.memory / 2**20 for step in steps]))
     bp = found[found["algorithm"] == "BP"].set_index("model")
-    return found.assign(**{f"{name} over BP's": found[name] / found["model"].map(bp[name]) for name in ("ms", "mb")})
+    return found.assign(
+        **{
+            f"{name} over BP's": found[name] / found["model"].map(bp[name])
+            for name in ("ms", "mb")})
 
 # %% ../../nbs/32_costs.ipynb #b5612d7d
 def sizes(dataset: str) -> tuple[int, int, int]:
@@ -171,7 +227,8 @@ def images_of(exp: Experiment) -> tuple[int, int]:
     "(images that an epoch trains on, images that it evaluates)."
     train, validation, test = sizes(exp.dataset)
     total = exp.limit or (train + validation if exp.select == "test" else train)
-    return total // exp.batch_size * exp.batch_size, test + (validation if exp.select == "validation" else 0)
+    return total // exp.batch_size * exp.batch_size, test + (validation if exp.select
+                                                             == "validation" else 0)
 
 
 @functools.cache
@@ -179,38 +236,59 @@ def epoch_operations(exp: Experiment) -> int:
     "Multiplications and additions of an epoch of training and its evaluation."
     info, (train, evaluated) = DATASETS[exp.dataset], images_of(exp)
     net = network(exp, info.classes)
-    return train * training_flops(exp, net, info.image) + evaluated * sum(layer_flops(net, info.image))
+    return train * training_flops(exp, net, info.image) + evaluated * sum(
+        layer_flops(net, info.image))
 
 
 def operations(exp: Experiment) -> int | None:
-    "Multiplications and additions of all epochs of a run; None for a data set whose images are not known here."
-    return exp.epochs * epoch_operations(replace(exp, seed=0, epochs=1)) if exp.dataset in DATASETS else None
+    """Multiplications and additions of all epochs of a run; None for a data set whose
+    images are not known here.
+    """
+    return exp.epochs * epoch_operations(replace(
+        exp, seed=0, epochs=1)) if exp.dataset in DATASETS else None
 
 # %% ../../nbs/32_costs.ipynb #093f7d64
 NOT_MEASURED = "not measured"
 
 
 def hours_of(wanted: Iterable[Experiment], seconds: dict[tuple, float]) -> float:
-    "Hours at most from measured seconds of an epoch by `queue.cost`; NaN if one of them was not measured."
-    return sum(exp.epochs * seconds.get(cost(as_settings(exp)), math.nan) for exp in wanted) / 3600
+    """Hours at most from measured seconds of an epoch by `queue.cost`; NaN if one of
+    them was not measured.
+    """
+    return sum(exp.epochs * seconds.get(cost(as_settings(exp)), math.nan)
+               for exp in wanted) / 3600
 
 
-def cost_table(wanted: dict[str, list[Experiment]], value: Callable[[list[Experiment]], float]) -> Any:
-    "`value` of the runs of each table, by net (rows) and algorithm, and of all; None where a table has no such runs."
+def cost_table(wanted: dict[str, list[Experiment]], value: Callable[[list[Experiment]],
+                                                                    float]) -> Any:
+    """`value` of the runs of each table, by net (rows) and algorithm, and of all; None
+    where a table has no such runs.
+    """
     import pandas as pd
-    algorithms, rows = dict.fromkeys(exp.algorithm for some in wanted.values() for exp in some), []
+    algorithms, rows = dict.fromkeys(exp.algorithm
+                                     for some in wanted.values()
+                                     for exp in some), []
     for name, some in wanted.items():
         for model in [*dict.fromkeys(exp.model for exp in some), "all"]:
             mine = [exp for exp in some if model in (exp.model, "all")]
-            by = {a: [exp for exp in mine if exp.algorithm == a] for a in algorithms} | {"all": mine}
-            rows.append({"table": name, "net": model, "runs": len(mine)} | {a: value(es) if es else None for a, es in by.items()})
+            by = {a: [exp for exp in mine if exp.algorithm == a]
+                  for a in algorithms} | {"all": mine}
+            rows.append({"table": name, "net": model, "runs": len(mine)}
+                        | {a: value(es) if es else None
+                           for a, es in by.items()})
     return pd.DataFrame(rows, dtype=object).set_index(["table", "net"])
 
 
 def shown(table: Any, missing: str = NOT_MEASURED) -> Any:
-    "A cost table for people: three digits, `missing` for NaN, nothing where there are no runs."
-    text = lambda value: "" if value is None else missing if value != value else f"{value:.3g}"
-    return table.assign(**{name: table[name].map(text) for name in table if name != "runs"})
+    """A cost table for people: three digits, `missing` for NaN, nothing where there
+    are no runs.
+    """
+    number = lambda value: missing if value != value else f"{value:.3g}"
+    text = lambda value: "" if value is None else number(value)
+    return table.assign(
+        **{name: table[name].map(text)
+           for name in table
+           if name != "runs"})
 
 
 def every_table(profile: str) -> dict[str, list[Experiment]]:
@@ -218,8 +296,11 @@ def every_table(profile: str) -> dict[str, list[Experiment]]:
     return {name: list(dict.fromkeys(items(name, profile))) for name in sorted(ITEMS)}
 
 # %% ../../nbs/32_costs.ipynb #d600f172
-def measured_tables(wanted: dict[str, list[Experiment]], runs: Iterable[dict]) -> dict[str, Any]:
-    "GPU hours at most by device, of the devices on which at least one of the wanted kinds of runs was measured."
+def measured_tables(wanted: dict[str, list[Experiment]],
+                    runs: Iterable[dict]) -> dict[str, Any]:
+    """GPU hours at most by device, of the devices on which at least one of the wanted
+    kinds of runs was measured.
+    """
     runs, found = list(runs), {}
     kinds = {cost(as_settings(exp)) for some in wanted.values() for exp in some}
     for device in dict.fromkeys(run["provenance"]["device"] for run in runs):
@@ -230,8 +311,12 @@ def measured_tables(wanted: dict[str, list[Experiment]], runs: Iterable[dict]) -
 
 
 def counted_table(wanted: dict[str, list[Experiment]], teraflops: float) -> Any:
-    "GPU hours at most of a device that reaches so many 10^12 operations a second; NaN for data whose images are not known here."
-    return cost_table(wanted, lambda some: sum(operations(exp) or math.nan for exp in some) / (teraflops * 1e12) / 3600)
+    """GPU hours at most of a device that reaches so many 10^12 operations a second;
+    NaN for data whose images are not known here.
+    """
+    return cost_table(
+        wanted, lambda some: sum(operations(exp) or math.nan for exp in some) /
+        (teraflops * 1e12) / 3600)
 
 # %% ../../nbs/32_costs.ipynb #d15c0002
 PROGRAMS = "results/devices/programs.csv"
@@ -239,16 +324,23 @@ OF_A_PROGRAM = ["dataset", "model", "algorithm", "batch_norm"]
 
 
 def compiled_programs(path: Any = PROGRAMS) -> Any:
-    "What `make devices` wrote, a row a program and device, memory of each in 10^6 bytes; without its file a sentence, no rows."
+    """What `make devices` wrote, a row a program and device, memory of each in 10^6
+    bytes; without its file a sentence, no rows.
+    """
     import pandas as pd
     if pathlib.Path(path).exists():
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    print(f"{path} is not here: `make devices` compiles the paper's programs for an H100 and a TPU v5e and writes it.")
-    return pd.DataFrame(columns=[*OF_A_PROGRAM, "device", "devices", "program", "batch", "memory_mb", "bound_seconds", "share"])
+    print(f"{path} is not here: `make devices` compiles the paper's programs for an "
+          "H100 and a TPU v5e and writes it.")
+    return pd.DataFrame(columns=[
+        *OF_A_PROGRAM, "device", "devices", "program", "batch", "memory_mb",
+        "bound_seconds", "share"])
 
 
 def training_programs(programs: Any, devices: int = 1) -> Any:
-    "The programs that train on so many devices, by data set, network, algorithm, BatchNorm and device."
+    """The programs that train on so many devices, by data set, network, algorithm,
+    BatchNorm and device.
+    """
     rows = programs[(programs["program"] == "train") & (programs["devices"] == devices)]
     return rows.set_index([*OF_A_PROGRAM, "device"])
 
@@ -259,14 +351,18 @@ def by_device(programs: Any, column: str, devices: int = 1) -> Any:
 
 
 def largest_batches(programs: Any, gigabytes: Iterable[float] = (16, 40, 80)) -> Any:
-    """Images in the largest batch that a device of so many 10^9 bytes can train on; programs compiled for one and eight devices.
+    """Images in the largest batch that a device of so many 10^9 bytes can train on;
+    programs compiled for one and eight devices.
 
-    Memory is taken to grow along the line through two compiled programs: the whole batch on one device, an eighth of it on each
-    of eight. So it is an estimate, good to some per cent.
+    Memory is taken to grow along the line through two compiled programs: the whole
+    batch on one device, an eighth of it on each of eight. So it is an estimate, good to
+    some per cent.
     """
     import pandas as pd
     memory = {n: training_programs(programs, n)["memory_mb"] for n in (1, 8)}
-    both = training_programs(programs)[["batch"]].assign(whole=memory[1], part=memory[8]).dropna()
+    both = training_programs(programs)[["batch"]].assign(whole=memory[1],
+                                                         part=memory[8]).dropna()
     an_image = (both["whole"] - both["part"]) / (both["batch"] * 7 / 8)
-    fits = lambda gb: ((1000 * gb - both["whole"]) / an_image + both["batch"]).clip(lower=0).astype(int)
+    fits = lambda gb: ((1000 * gb - both["whole"]) / an_image + both["batch"]).clip(
+        lower=0).astype(int)
     return pd.DataFrame({f"batch in {gb:g} GB": fits(gb) for gb in gigabytes})

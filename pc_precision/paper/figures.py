@@ -22,25 +22,31 @@ import numpy as np
 
 from ..checks import choose
 from ..data import DATASETS
-from ..experiment import ALGORITHMS, CONFIGURATIONS, Experiment, mupc_sizes, unused
+from ..experiment import (
+    ALGORITHMS, CONFIGURATIONS, Experiment, mupc_sizes, unused)
 from ..inference import READINGS
 from .items import NORMS, by_row, untuned
-from .style import (
-    COLOURS, LOOKS, PAGE, PAIRED, SETTINGS, Line, colour_bar, epoch_axis, epoch_lines, legend_below, page_figure, patch_legend)
+from .style import (COLOURS, LOOKS, PAGE, PAIRED, SETTINGS, Line,
+                                      colour_bar, epoch_axis, epoch_lines, legend_below,
+                                      page_figure, patch_legend)
 from ..runs.results import as_settings
 from ..runs.tables import CELL, scores, summarise
 from ..runs.search import Search, importances, read_best, space, written
 
 # %% ../../nbs/33_figures.ipynb #a9c250c0
 def front_steps(L: int, reading: str = "energy") -> np.ndarray:
-    "Step (from 0) at which the front reaches layers 1..L: their errors ('energy') or activities ('activity'; output: nan)."
+    """Step (from 0) at which the front reaches layers 1..L: their errors ('energy') or
+    activities ('activity'; output: nan).
+    """
     steps = L - np.arange(1.0, L + 1)
-    return steps if choose("reading", reading, READINGS) == "energy" else np.append(steps[:-1] - 1, np.nan)
+    return steps if choose("reading", reading, READINGS) == "energy" else np.append(
+        steps[:-1] - 1, np.nan)
 
 
 def acting_covariance(table: Any, reading: str = "energy") -> np.ndarray:
-    """What a covariance table (T, L) divides in layer l at step t, (T, L): the layer's energy ('energy') or the update of
-    its activities ('activity'; nan for the clamped output). Raises ValueError for an unknown reading."""
+    """What a covariance table (T, L) divides in layer l at step t, (T, L): the layer's
+    energy ('energy') or the update of its activities ('activity'; nan for the
+    clamped output). Raises ValueError for an unknown reading."""
     table = np.asarray(table, float)
     if choose("reading", reading, READINGS) == "energy":
         return table
@@ -51,33 +57,44 @@ def as_cell(value: float) -> str:
     "A number in at most five characters; a dash where there is none."
     if not np.isfinite(value):
         return "–" if np.isnan(value) else "∞"
-    short = f"{value:.0f}" if 10 <= value < 99999.5 else f"{value:.2g}" if 1e-3 <= value < 10 else f"{value:.0e}"
+    small = f"{value:.2g}" if 1e-3 <= value < 10 else f"{value:.0e}"
+    short = f"{value:.0f}" if 10 <= value < 99999.5 else small
     return short.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 def write_cells(ax: Any, table: np.ndarray, front: np.ndarray, norm: Any) -> None:
-    "The numbers of a table (rows, columns) into the cells of its heat map, dark on light and light on dark."
+    """The numbers of a table (rows, columns) into the cells of its heat map, dark on
+    light and light on dark.
+    """
     for (row, column), value in np.ndenumerate(table):
         dark = np.isfinite(value) and norm(value) < 0.5 and column >= front[row]
-        ax.text(column, row, as_cell(value), ha="center", va="center", fontsize=6, color="white" if dark else "black")
+        ax.text(column, row, as_cell(value), ha="center", va="center", fontsize=6,
+                color="white" if dark else "black")
 
 # %% ../../nbs/33_figures.ipynb #46dc88c3
 def table_map(ax: Any, table: Any, front: Any, limits: tuple, title: str = "") -> Any:
-    """Heat map of covariances (T, L) over steps and layers, with numbers where they fit and the front (L,) as a line.
+    """Heat map of covariances (T, L) over steps and layers, with numbers where they
+    fit and the front (L,) as a line.
 
-    limits: smallest and largest covariance of the logarithmic colour scale. Returns the image, for a colour bar.
+    limits: smallest and largest covariance of the logarithmic colour scale. Returns the
+    image, for a colour bar.
     """
     from matplotlib.colors import LogNorm
-    table, front, norm = np.asarray(table, float).T, np.asarray(front, float), LogNorm(*limits)      # rows are layers
+    # rows are layers
+    table, front, norm = np.asarray(table, float).T, np.asarray(front,
+                                                                float), LogNorm(*limits)
     L, T = table.shape
     ax.set_facecolor("white")
-    ax.imshow(np.where(np.isnan(table), 0.0, np.nan), cmap="gray", vmin=-0.85, vmax=0.15, aspect="auto")
-    image = ax.imshow(np.ma.masked_invalid(table), norm=norm, cmap="cividis", aspect="auto")
+    ax.imshow(np.where(np.isnan(table), 0.0, np.nan), cmap="gray", vmin=-0.85,
+              vmax=0.15, aspect="auto")
+    image = ax.imshow(np.ma.masked_invalid(table), norm=norm, cmap="cividis",
+                      aspect="auto")
     if L * T <= 120:
         write_cells(ax, table, front, norm)
     draw_front(ax, front, T)
     every = range(0, L, 1 + L // 11)
-    ax.set(xlim=(-0.5, T - 0.5), ylim=(-0.5, L - 0.5), xlabel="step t", xticks=range(0, T, 1 + T // 11), yticks=every)
+    ax.set(xlim=(-0.5, T - 0.5), ylim=(-0.5, L - 0.5), xlabel="step t",
+           xticks=range(0, T, 1 + T // 11), yticks=every)
     ax.set_yticklabels([row + 1 for row in every])
     ax.set_title(title, fontsize=SETTINGS["axes.titlesize"])
     ax.grid(False)
@@ -89,14 +106,20 @@ def draw_front(ax: Any, front: np.ndarray, T: int) -> None:
     from matplotlib.patches import Rectangle
     known = np.flatnonzero(np.isfinite(front))
     for row in known:
-        ax.add_patch(Rectangle((-0.5, row - 0.5), min(front[row], T), 1, color="white", alpha=0.55, linewidth=0))
+        ax.add_patch(
+            Rectangle((-0.5, row - 0.5), min(front[row], T), 1, color="white",
+                      alpha=0.55, linewidth=0))
     edge = np.clip(np.repeat(front[known], 2), 0, T) - 0.5
-    ax.plot(edge, np.repeat(known, 2) + np.tile([-0.5, 0.5], len(known)), color=COLOURS["vermilion"], linewidth=2.2,
-            solid_joinstyle="miter", clip_on=False, label="front")
+    ax.plot(edge,
+            np.repeat(known, 2) + np.tile([-0.5, 0.5], len(known)),
+            color=COLOURS["vermilion"], linewidth=2.2, solid_joinstyle="miter",
+            clip_on=False, label="front")
 
 # %% ../../nbs/33_figures.ipynb #fc3a3b89
 def layer_colours(L: int) -> list[tuple]:
-    "Colours of layers 1..L, dark to light in equal steps; they keep their order without colour."
+    """Colours of layers 1..L, dark to light in equal steps; they keep their order
+    without colour.
+    """
     import matplotlib
     return [matplotlib.colormaps["viridis"](0.93 * l / max(1, L - 1)) for l in range(L)]
 
@@ -112,30 +135,39 @@ def layer_bar(fig: Any, axes: Any, L: int) -> None:
     bar.ax.tick_params(length=0)
 
 # %% ../../nbs/33_figures.ipynb #f40513f8
-FLOOR = 1e-30                                                # below, squares of single errors underflow in float32
+FLOOR = 1e-30  # below, squares of single errors underflow in float32
 
 # %% ../../nbs/33_figures.ipynb #71d6f32c
 def energy_lines(ax: Any, energies: Any, floor: float = FLOOR) -> None:
-    "Layer energies (epochs, L) over epochs 1.. on a logarithmic axis, a line a layer; what is below `floor` is drawn on it."
+    """Layer energies (epochs, L) over epochs 1.. on a logarithmic axis, a line a
+    layer; what is below `floor` is drawn on it.
+    """
     energies = np.asarray(energies, float)
     epochs = np.arange(1, len(energies) + 1)
     for values, colour in zip(energies.T, layer_colours(energies.shape[1])):
-        ax.plot(epochs, np.maximum(values, floor), color=colour, linewidth=1.3, marker="o", markersize=12 / (4 + len(epochs)))
+        ax.plot(epochs, np.maximum(values, floor), color=colour, linewidth=1.3,
+                marker="o", markersize=12 / (4 + len(epochs)))
         lost = values < floor
-        ax.plot(epochs[lost], np.full(lost.sum(), floor), "v", color=colour, markersize=4, linestyle="")
+        ax.plot(epochs[lost], np.full(lost.sum(), floor), "v", color=colour,
+                markersize=4, linestyle="")
     ax.set_yscale("log")
     epoch_axis(ax, len(epochs))
 
 # %% ../../nbs/33_figures.ipynb #ffb65d5f
 def shares(energies: Any) -> np.ndarray:
-    "Share of each layer in the energy, (..., L), summing to one over layers; nan where there is no energy or no number."
+    """Share of each layer in the energy, (..., L), summing to one over layers; nan
+    where there is no energy or no number.
+    """
     energies = np.asarray(energies, float)
     total = energies.sum(-1, keepdims=True)
-    return np.divide(energies, total, out=np.full(energies.shape, np.nan), where=np.isfinite(total) & (total > 0))
+    return np.divide(energies, total, out=np.full(energies.shape, np.nan),
+                     where=np.isfinite(total) & (total > 0))
 
 # %% ../../nbs/33_figures.ipynb #ccabf8dc
 def share_bars(ax: Any, energies: Any) -> None:
-    "Share (%) of each layer in the energies (epochs, L), a stacked bar an epoch, layer 1 at the bottom."
+    """Share (%) of each layer in the energies (epochs, L), a stacked bar an epoch,
+    layer 1 at the bottom.
+    """
     parts = 100 * shares(energies)
     epochs, below = np.arange(1, len(parts) + 1), np.cumsum(parts, 1) - parts
     for values, bottom, colour in zip(parts.T, below.T, layer_colours(parts.shape[1])):
@@ -146,15 +178,20 @@ def share_bars(ax: Any, energies: Any) -> None:
 
 # %% ../../nbs/33_figures.ipynb #f666aede
 def energies_of(run: Any) -> Any:
-    "Layer energies in the rows of one run, as a table of epochs and layers 1..L. Raises ValueError unless it is one run."
+    """Layer energies in the rows of one run, as a table of epochs and layers 1..L.
+    Raises ValueError unless it is one run.
+    """
     if run["key"].nunique() != 1:
-        raise ValueError(f"the energies of one run can be shown, not of {run['key'].nunique()}: select by key")
-    return run[run.metric == "energy"].pivot(index="epoch", columns="layer", values="value").astype(float)
+        raise ValueError("the energies of one run can be shown, not of "
+                         f"{run['key'].nunique()}: select by key")
+    return run[run.metric == "energy"].pivot(index="epoch", columns="layer",
+                                             values="value").astype(float)
 
 # %% ../../nbs/33_figures.ipynb #5012fee0
 def by_epoch(run: Any, metric: str, split: str) -> Any:
     "A metric of one run on a split, by epoch."
-    return run[(run.metric == metric) & (run.split == split)].set_index("epoch").value.astype(float)
+    return run[(run.metric == metric)
+               & (run.split == split)].set_index("epoch").value.astype(float)
 
 # %% ../../nbs/33_figures.ipynb #18997f10
 SPLITS = {"train": Line("orange", "--", "s"), "test": Line("blue", "-", "o")}
@@ -165,53 +202,69 @@ def energy_column(axes: Any, run: Any) -> None:
     energies = energies_of(run).to_numpy()
     energy_lines(axes[0], energies)
     share_bars(axes[1], energies)
-    epoch_lines(axes[2], {split: by_epoch(run, "loss", split) for split in SPLITS}, SPLITS)
-    epoch_lines(axes[3], {split: 100 * by_epoch(run, "top1", split) for split in SPLITS}, SPLITS)
+    epoch_lines(axes[2], {split: by_epoch(run, "loss", split)
+                          for split in SPLITS}, SPLITS)
+    epoch_lines(axes[3], {split: 100 * by_epoch(run, "top1", split)
+                          for split in SPLITS}, SPLITS)
     lost = " (diverged)" if (run.outcome == "diverged").any() else ""
     axes[0].set_title(run.algorithm.iloc[0] + lost, fontsize=SETTINGS["axes.titlesize"])
 
 # %% ../../nbs/33_figures.ipynb #70adc36e
 def width_in_words(frame: Any) -> str:
     "The widths of the runs of a frame; empty for networks that have none."
-    widths = [width for width in dict.fromkeys(frame["width"]) if width == width and width is not None]
-    words = " and ".join("full width" if width == 1 else f"width {width:.3g}" for width in widths)
+    widths = [
+        width for width in dict.fromkeys(frame["width"])
+        if width == width and width is not None]
+    words = " and ".join("full width" if width == 1 else f"width {width:.3g}"
+                         for width in widths)
     return words + " (VGGs)" * bool(widths and frame["width"].isna().any())
 
 
 def size_of(frame: Any) -> str:
     "Data set, width and BatchNorm of the runs of a figure, for its title."
     norms = "BatchNorm Freezing" if {"bn", "freeze"} & set(frame.batch_norm) else ""
-    return ", ".join(filter(None, [frame.dataset.iloc[0], width_in_words(frame), norms]))
+    return ", ".join(filter(
+        None,
+        [frame.dataset.iloc[0], width_in_words(frame), norms]))
 
 # %% ../../nbs/33_figures.ipynb #509c684e
 def energy_figure(frame: Any) -> Any:
-    """Figures 2 and 5: layer energies over training, their shares, loss and accuracy; a column a run, all of one network.
+    """Figures 2 and 5: layer energies over training, their shares, loss and accuracy;
+    a column a run, all of one network.
 
-    frame: rows of `results`. Raises ValueError unless all runs have the same number of layers.
+    frame: rows of `results`. Raises ValueError unless all runs have the same number of
+    layers.
     """
-    runs, L = list(dict(list(frame.groupby("key", sort=False))).values()), frame.layer.max()
+    runs, L = list(dict(list(frame.groupby("key",
+                                           sort=False))).values()), frame.layer.max()
     if not runs or any(run.layer.max() != L for run in runs):
         raise ValueError("the figure shows runs of networks of one depth, at least one")
-    fig, axes = page_figure(4, len(runs), 1.45, height_ratios=[1.9, 1.2, 1, 1], sharex=False)
+    fig, axes = page_figure(4, len(runs), 1.45, height_ratios=[1.9, 1.2, 1, 1],
+                            sharex=False)
     for column, run in zip(axes.T, runs):
         energy_column(column, run)
-    for ax, label in zip(axes[:, 0], ("energy of a layer", "share (%)", "loss", "accuracy (%)")):
+    for ax, label in zip(axes[:, 0],
+                         ("energy of a layer", "share (%)", "loss", "accuracy (%)")):
         ax.set_ylabel(label)
     for ax in axes[:-1].flat:
         ax.set_xlabel("")
     layer_bar(fig, axes[:2], int(L))
     legend_below(fig, axes)
     fig.align_ylabels(axes[:, 0])
-    fig.suptitle(f"{frame.model.iloc[0].upper()}, {size_of(frame)}", fontsize=9, weight="bold")
+    fig.suptitle(f"{frame.model.iloc[0].upper()}, {size_of(frame)}", fontsize=9,
+                 weight="bold")
     return fig
 
 # %% ../../nbs/33_figures.ipynb #c13cef6d
 def imbalance(frame: Any) -> Any:
-    """How unevenly energy lies over the layers in the last epoch of each run: a DataFrame, a row a run.
+    """How unevenly energy lies over the layers in the last epoch of each run: a
+    DataFrame, a row a run.
 
-    decades: log10 of the last layer's energy over the first's (inf: nothing arrives in the first; nan: diverged);
-    first, last: their shares of the energy; train, test: accuracy. Shares and accuracies are fractions. x_step: step of the
-    activities (nan: backpropagation has none).
+    decades: log10 of the last layer's energy over the first's (inf: nothing arrives in
+    the first; nan: diverged);
+    first, last: their shares of the energy; train, test: accuracy. Shares and
+    accuracies are fractions. x_step: step of the activities (nan: backpropagation has
+    none).
     """
     import pandas as pd
     rows = []
@@ -219,23 +272,39 @@ def imbalance(frame: Any) -> Any:
         last = energies_of(run).to_numpy()[-1]
         with np.errstate(divide="ignore", invalid="ignore"):
             decades = np.log10(last[-1]) - np.log10(last[0])
-        about = {name: run[name].iloc[0] for name in ("dataset", "model", "batch_norm", "algorithm", "seed", "x_step")}
-        rows.append(about | {"epochs": run.epoch.max(), "decades": decades, "first": shares(last)[0], "last": shares(last)[-1]}
-                    | {split: by_epoch(run, "top1", split).get(run.epoch.max(), np.nan) for split in SPLITS})
+        about = {
+            name: run[name].iloc[0]
+            for name in ("dataset", "model", "batch_norm", "algorithm", "seed",
+                         "x_step")}
+        rows.append(
+            about | {
+                "epochs": run.epoch.max(), "decades": decades, "first": shares(last)[0],
+                "last": shares(last)[-1]}
+            | {
+                split: by_epoch(run, "top1", split).get(run.epoch.max(), np.nan)
+                for split in SPLITS})
     return pd.DataFrame(rows)
 
 # %% ../../nbs/33_figures.ipynb #7e73c976
 def imbalance_table(frame: Any) -> Any:
-    "`imbalance` for people to read: decades to one place, shares and accuracies in per cent."
-    table, percent = imbalance(frame), lambda v: "–" if np.isnan(v) else f"{100 * v:.3g}" if v > 1e-3 else f"{100 * v:.0e}"
-    names = {"first": "layer 1's share (%)", "last": "layer L's share (%)", "train": "train (%)", "test": "test (%)"}
+    """`imbalance` for people to read: decades to one place, shares and accuracies in
+    per cent.
+    """
+    table, percent = imbalance(frame), lambda v: "–" if np.isnan(
+        v) else f"{100 * v:.3g}" if v > 1e-3 else f"{100 * v:.0e}"
+    names = {
+        "first": "layer 1's share (%)", "last": "layer L's share (%)",
+        "train": "train (%)", "test": "test (%)"}
     written = {"decades between layer L and 1": table.decades.map("{:.1f}".format)}
     written |= {name: table[column].map(percent) for column, name in names.items()}
-    return table[["dataset", "model", "batch_norm", "algorithm", "epochs"]].assign(**written)
+    return table[["dataset", "model", "batch_norm", "algorithm",
+                  "epochs"]].assign(**written)
 
 # %% ../../nbs/33_figures.ipynb #7e327c89
 class Box(NamedTuple):
-    "A box of a flow chart: left, bottom, width, height in inches, a heading, text below it, a name of COLOURS."
+    """A box of a flow chart: left, bottom, width, height in inches, a heading, text
+    below it, a name of COLOURS.
+    """
     left: float
     bottom: float
     width: float
@@ -247,24 +316,33 @@ class Box(NamedTuple):
     def edge(self, side: str) -> tuple[float, float]:
         "The middle of its left, right, top or bottom side."
         middle = (self.left + self.width / 2, self.bottom + self.height / 2)
-        return {"left": (self.left, middle[1]), "right": (self.left + self.width, middle[1]),
-                "bottom": (middle[0], self.bottom), "top": (middle[0], self.bottom + self.height)}[side]
+        return {
+            "left": (self.left, middle[1]), "right": (
+                self.left + self.width, middle[1]), "bottom": (middle[0], self.bottom),
+            "top": (middle[0], self.bottom + self.height)}[side]
 
 # %% ../../nbs/33_figures.ipynb #193a1364
 def draw_box(ax: Any, box: Box) -> None:
     "The box with its heading on top."
     from matplotlib.patches import FancyBboxPatch
-    ax.add_patch(FancyBboxPatch((box.left, box.bottom), box.width, box.height, boxstyle="round,pad=0,rounding_size=0.06",
-                                facecolor=COLOURS[box.colour] + "22", edgecolor=COLOURS[box.colour], linewidth=1.2))
+    ax.add_patch(
+        FancyBboxPatch((box.left, box.bottom), box.width, box.height,
+                       boxstyle="round,pad=0,rounding_size=0.06",
+                       facecolor=COLOURS[box.colour] + "22",
+                       edgecolor=COLOURS[box.colour], linewidth=1.2))
     top = box.bottom + box.height - 0.09 if box.text else box.bottom + box.height / 2
-    ax.text(box.left + 0.09, top, box.head, fontsize=8, weight="bold", va="top" if box.text else "center")
-    ax.text(box.left + 0.09, top - 0.24, box.text, fontsize=7.5, va="top", linespacing=1.5)
+    ax.text(box.left + 0.09, top, box.head, fontsize=8, weight="bold",
+            va="top" if box.text else "center")
+    ax.text(box.left + 0.09, top - 0.24, box.text, fontsize=7.5, va="top",
+            linespacing=1.5)
 
 # %% ../../nbs/33_figures.ipynb #d323b2d9
-def flow_chart(boxes: dict[str, Box], arrows: Iterable[tuple[str, str, str]], height: float) -> Any:
+def flow_chart(boxes: dict[str, Box], arrows: Iterable[tuple[str, str, str]],
+               height: float) -> Any:
     """A flow chart as wide as a page and `height` inches high.
 
-    arrows: (from, to, words), where from and to are 'box.side' such as 'clamp.right'; from top to top goes round above.
+    arrows: (from, to, words), where from and to are 'box.side' such as 'clamp.right';
+    from top to top goes round above.
     """
     fig, axes = page_figure(1, 1, height)
     ax = axes[0, 0]
@@ -273,58 +351,82 @@ def flow_chart(boxes: dict[str, Box], arrows: Iterable[tuple[str, str, str]], he
     for box in boxes.values():
         draw_box(ax, box)
     for start, end, words in arrows:
-        (x0, y0), (x1, y1) = (boxes[name].edge(side) for name, side in (start.split("."), end.split(".")))
-        over = 0.2 if start.endswith(".top") and end.endswith(".top") else 0.0          # inches above the boxes
+        (x0, y0), (x1, y1) = (boxes[name].edge(side)
+                              for name, side in (start.split("."), end.split(".")))
+        # inches above the boxes
+        over = 0.2 if start.endswith(".top") and end.endswith(".top") else 0.0
         style = f"bar,fraction={over / (x0 - x1)}" if over else "arc3"
-        ax.annotate("", (x1, y1), (x0, y0), arrowprops=dict(arrowstyle="-|>", color="0.25", shrinkA=1, shrinkB=1,
-                                                            linewidth=1.1, connectionstyle=style))
-        ax.text((x0 + x1) / 2, (y0 + y1) / 2 + over + 0.04, words, fontsize=7.5, ha="center", va="bottom")
+        ax.annotate(
+            "", (x1, y1), (x0, y0),
+            arrowprops=dict(arrowstyle="-|>", color="0.25", shrinkA=1, shrinkB=1,
+                            linewidth=1.1, connectionstyle=style))
+        ax.text((x0 + x1) / 2, (y0 + y1) / 2 + over + 0.04, words, fontsize=7.5,
+                ha="center", va="bottom")
     return fig
 
 # %% ../../nbs/33_figures.ipynb #23a4487e
 def cell(row: Any, digits: int = 2) -> str:
-    "Mean ± standard deviation in per cent of one row of `summarise`; says how many runs diverged."
+    """Mean ± standard deviation in per cent of one row of `summarise`; says how many
+    runs diverged.
+    """
     if row["n"] == 0:
         return "diverged"
     spread = f" ± {100 * row['std']:.{digits}f}" if row["n"] > 1 else ""
-    lost = f" ({row['diverged']} of {row['n'] + row['diverged']} diverged)" if row["diverged"] else ""
-    return f"{100 * row['mean']:.{digits}f}{spread}{lost}{' untuned' * bool(row.get('untuned', False))}"
+    lost, runs = row["diverged"], row["n"] + row["diverged"]
+    lost = f" ({lost} of {runs} diverged)" if lost else ""
+    note = " untuned" * bool(row.get("untuned", False))
+    return f"{100 * row['mean']:.{digits}f}{spread}{lost}{note}"
 
 
 def norm_of(table: Any) -> Any:
     """The kind of BatchNorm (of NORMS) under which a row of runs is shown: its own.
 
-    But BP's BatchNorm, whose one pass a batch leaves nothing to freeze, stands under "freeze", as in the paper.
+    But BP's BatchNorm, whose one pass a batch leaves nothing to freeze, stands under
+    "freeze", as in the paper.
     """
-    return table.batch_norm.mask((table.algorithm == "BP") & (table.batch_norm != "none"), "freeze")
+    return table.batch_norm.mask(
+        (table.algorithm == "BP") & (table.batch_norm != "none"), "freeze")
 
 
 def cells_of(frame: Any) -> list[str]:
-    "The columns that name a cell of a table: those of `CELL`, and the mode of BatchNorm where there is one."
+    """The columns that name a cell of a table: those of `CELL`, and the mode of
+    BatchNorm where there is one.
+    """
     return [*CELL, *{"bn_mode"}.intersection(frame)]
 
 
 def mixed(table: Any) -> list[str]:
-    "The settings besides the seed in which runs of one cell differ, from what `summarise` makes of them."
-    return [each.name for each in fields(Experiment) if each.name in table and each.name not in (*CELL, "bn_mode")]
+    """The settings besides the seed in which runs of one cell differ, from what
+    `summarise` makes of them.
+    """
+    return [
+        each.name
+        for each in fields(Experiment)
+        if each.name in table and each.name not in (*CELL, "bn_mode")]
 
 
 def by_norm(frame: Any, metric: str = "top1", apart: bool = False) -> Any:
-    """`summarise` with a row a cell (data set, model, algorithm, BatchNorm and its mode), and `norm_of` as column `norm`.
+    """`summarise` with a row a cell (data set, model, algorithm, BatchNorm and its
+    mode), and `norm_of` as column `norm`.
 
-    Runs of a cell that differ in more than their seed stand in rows of their own if they may stand `apart`; else ValueError.
+    Runs of a cell that differ in more than their seed stand in rows of their own if
+    they may stand `apart`; else ValueError.
     """
     table = summarise(frame, cells_of(frame), metric)
     if mixed(table) and not apart:
-        raise ValueError(f"runs that differ in {', '.join(mixed(table))} have no common mean: choose the runs of one value of each")
+        raise ValueError(f"runs that differ in {', '.join(mixed(table))} have no "
+                         "common mean: choose the runs of one value of each")
     return table.assign(norm=norm_of(table), bn_mode=table.get("bn_mode", None))
 
 
 def depth(model: str) -> int:
-    "The number of layers in the name of a model: 5 of 'vgg5', 3 of 'mlp-64-64', 9 of 'mupc-64x8'."
+    """The number of layers in the name of a model: 5 of 'vgg5', 3 of 'mlp-64-64', 9 of
+    'mupc-64x8'.
+    """
     if model.startswith("mupc"):
         return mupc_sizes(model)[1] + 1
-    return model.count("-") + 1 if model.startswith("mlp") else int(re.sub(r"\D", "", model))
+    return model.count("-") + 1 if model.startswith("mlp") else int(
+        re.sub(r"\D", "", model))
 
 
 def kinds(models: Any) -> Any:
@@ -333,10 +435,18 @@ def kinds(models: Any) -> Any:
 
 
 def net_names(models: Iterable[str]) -> dict[str, str]:
-    "The names of models in a table: VGG5; MLP5 for an MLP of five layers, unless there are two of five."
+    """The names of models in a table: VGG5; MLP5 for an MLP of five layers, unless
+    there are two of five.
+    """
     models = list(dict.fromkeys(models))
-    short = {model: re.sub(r"-.*", "", model).upper() + str(depth(model)) * model.startswith("mlp") for model in models}
-    return {model: name if list(short.values()).count(name) == 1 else model.upper() for model, name in short.items()}
+    short = {
+        model:
+            re.sub(r"-.*", "", model).upper()
+            + str(depth(model)) * model.startswith("mlp")
+        for model in models}
+    return {
+        model: name if list(short.values()).count(name) == 1 else model.upper()
+        for model, name in short.items()}
 
 
 SHORT = {"none": "", "bn": "BN", "freeze": "BF"}
@@ -355,32 +465,45 @@ def untuned_cells(frame: Any) -> set[tuple]:
 
 
 def accuracy_table(frame: Any, metric: str = "top1") -> Any:
-    """Rows: data set, algorithm, and what else differs in a cell; columns: model, without, with BatchNorm (BN), Freezing (BF).
+    """Rows: data set, algorithm, and what else differs in a cell; columns: model,
+    without, with BatchNorm (BN), Freezing (BF).
 
-    Empty: not run. A cell is a mean over seeds alone. Rows are those of `by_row`. A cell whose settings nobody searched says
-    "untuned", unless that is true of all cells: then `caption` says so.
+    Empty: not run. A cell is a mean over seeds alone. Rows are those of `by_row`. A
+    cell whose settings nobody searched says "untuned", unless that is true of all
+    cells: then `caption` says so.
     """
     frame = by_row(frame)
     table = by_norm(frame, metric, apart=True)
     more = mixed(table)
     guessed = untuned_cells(frame)
     if guessed != {*cell_names(frame)}:
-        table["untuned"] = [name in guessed for name in cell_names(table[cells_of(frame)])]
-    key = list(zip(table.norm.map(list(SHORT).index), table.bn_mode.eq("ema"), kinds(table.model), table.model.map(depth), table.model))
+        table["untuned"] = [
+            name in guessed for name in cell_names(table[cells_of(frame)])]
+    key = list(
+        zip(table.norm.map(list(SHORT).index), table.bn_mode.eq("ema"),
+            kinds(table.model), table.model.map(depth), table.model))
     net = net_names(table.model)
-    name = lambda k: " ".join(filter(None, [net[k[4]], list(SHORT.values())[k[0]], "ema" * bool(k[1])]))
-    table = table.assign(cell=[cell(row) for _, row in table.iterrows()], column=[name(k) for k in key])
+    name = lambda k: " ".join(
+        filter(None, [net[k[4]],
+                      list(SHORT.values())[k[0]], "ema" * bool(k[1])]))
+    table = table.assign(cell=[cell(row) for _, row in table.iterrows()],
+                         column=[name(k) for k in key])
     table[more] = table[more].astype(object).where(table[more].notna(), "")
-    wide = table.pivot(index=["dataset", "algorithm", *more], columns="column", values="cell")
+    wide = table.pivot(index=["dataset", "algorithm", *more], columns="column",
+                       values="cell")
     rows = table.set_index(["dataset", "algorithm", *more]).index.unique()
-    return wide.reindex(index=rows, columns=[name(k) for k in sorted(set(key))]).fillna("").rename_axis(columns=None)
+    return wide.reindex(index=rows, columns=[
+        name(k) for k in sorted(set(key))]).fillna("").rename_axis(columns=None)
 
 # %% ../../nbs/33_figures.ipynb #f60def39
 def to_markdown(table: Any) -> str:
     "A DataFrame with its index as a Markdown table."
     flat = table.reset_index() if table.index.names != [None] else table
     line = lambda cells: "| " + " | ".join(map(str, cells)) + " |"
-    return "\n".join([line(flat.columns), line(["---"] * len(flat.columns)), *(line(row) for row in flat.to_numpy())]) + "\n"
+    return "\n".join([
+        line(flat.columns),
+        line(["---"] * len(flat.columns)), *(line(row)
+                                             for row in flat.to_numpy())]) + "\n"
 
 
 def save_table(table: Any, out_dir: Any, name: str, caption: str = "") -> None:
@@ -388,39 +511,50 @@ def save_table(table: Any, out_dir: Any, name: str, caption: str = "") -> None:
     folder = pathlib.Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}.csv", index=table.index.names != [None])
-    (folder / f"{name}.md").write_text((f"{caption}\n\n" if caption else "") + to_markdown(table), encoding="utf-8")
+    (folder / f"{name}.md").write_text(
+        (f"{caption}\n\n" if caption else "") + to_markdown(table), encoding="utf-8")
 
 # %% ../../nbs/33_figures.ipynb #760e8147
 def caption(frame: Any, what: str, profile: str) -> str:
     "One sentence on where the numbers of a table come from."
     size, select = width_in_words(frame), " and ".join(dict.fromkeys(frame["select"]))
     seeds = frame.groupby(["dataset", "model", "algorithm"])["seed"].nunique()
-    seeds = f"{seeds.max()} seed(s)" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()} seeds"
+    seeds = f"{seeds.max()} seed(s)" if seeds.min() == seeds.max(
+    ) else f"{seeds.min()} to {seeds.max()} seeds"
     devices = [", ".join(frame["device"].unique())]
-    guessed = "nobody searched the settings of any cell (untuned)" * (untuned_cells(frame) == {*cell_names(frame)})
-    return (f"{what} (%), profile {profile}: mean ± standard deviation over {seeds}; epoch chosen by "
-            f"{select} accuracy among at most {frame['epoch'].max()}; {'; '.join(filter(None, [size, *devices, guessed]))}.")
+    guessed = "nobody searched the settings of any cell (untuned)" * (
+        untuned_cells(frame) == {*cell_names(frame)})
+    return (f"{what} (%), profile {profile}: mean ± standard deviation over {seeds}; "
+            "epoch chosen by "
+            f"{select} accuracy among at most {frame['epoch'].max()}; "
+            f"{'; '.join(filter(None, [size, *devices, guessed]))}.")
 
 # %% ../../nbs/33_figures.ipynb #004bb3a6
 def depth_figure(frame: Any, metric: str = "top1") -> Any:
-    """A figure of test accuracy (%) against depth: a row a data set, columns without and with BatchNorm.
+    """A figure of test accuracy (%) against depth: a row a data set, columns without
+    and with BatchNorm.
 
-    A dot is a seed, a line joins the means of an algorithm; algorithms stand a little apart so that none hides another. Networks
-    of one kind that have a single depth are left out if another kind has more.
+    A dot is a seed, a line joins the means of an algorithm; algorithms stand a little
+    apart so that none hides another. Networks of one kind that have a single depth are
+    left out if another kind has more.
     """
     frame = by_row(frame)
     deep = frame.model.groupby(kinds(frame.model).values).transform("nunique") > 1
     frame = frame[deep] if deep.any() else frame
-    table, runs = (of(frame, metric).assign(depth=lambda t: t.model.map(depth)) for of in (by_norm, scores))
+    table, runs = (of(frame, metric).assign(depth=lambda t: t.model.map(depth))
+                   for of in (by_norm, scores))
     runs = runs.assign(norm=norm_of(runs))
-    datasets, norms, algorithms = (list(dict.fromkeys(table[name])) for name in ("dataset", "norm", "algorithm"))
+    datasets, norms, algorithms = (list(dict.fromkeys(table[name]))
+                                   for name in ("dataset", "norm", "algorithm"))
     fig, axes = page_figure(len(datasets), len(norms), 2.6)
     for (d, n, a), some in table.groupby(["dataset", "norm", "algorithm"], sort=False):
         ax, some = axes[datasets.index(d), norms.index(n)], some.sort_values("depth")
         dots = runs[(runs.dataset == d) & (runs.norm == n) & (runs.algorithm == a)]
         apart = 0.07 * (algorithms.index(a) - (len(algorithms) - 1) / 2)
-        ax.plot(some.depth + apart, 100 * some["mean"], **LOOKS[a].options() | dict(marker=""))
-        ax.plot(dots.depth + apart, 100 * dots.score, **LOOKS[a].options() | dict(linestyle="", markersize=3))
+        ax.plot(some.depth + apart, 100 * some["mean"],
+                **LOOKS[a].options() | dict(marker=""))
+        ax.plot(dots.depth + apart, 100 * dots.score,
+                **LOOKS[a].options() | dict(linestyle="", markersize=3))
         ax.plot([], [], label=a, **LOOKS[a].options())
         ax.set_title(f"{d}, {NORMS[n]}", fontsize=9)
         ax.set(xlabel="layers", xticks=sorted(table.depth.unique()), ylim=(0, 100))
@@ -431,7 +565,8 @@ def depth_figure(frame: Any, metric: str = "top1") -> Any:
 
 # %% ../../nbs/33_figures.ipynb #2f28ec20
 def bars(ax: Any, table: Any, group: str, bar: str, looks: dict[str, dict]) -> None:
-    """Bars of `table`'s mean in per cent, with its std, at most one a `group` and `bar`; `looks`: options of the bars, in order.
+    """Bars of `table`'s mean in per cent, with its std, at most one a `group` and
+    `bar`; `looks`: options of the bars, in order.
 
     A bar with n = 0 has only diverged runs: a cross.
     """
@@ -439,8 +574,9 @@ def bars(ax: Any, table: Any, group: str, bar: str, looks: dict[str, dict]) -> N
     for i, (name, look) in enumerate(looks.items()):
         some = table[table[bar] == name]
         x = [groups.index(g) - 0.42 + (i + 0.5) * width for g in some[group]]
-        ax.bar(x, 100 * some["mean"], 0.9 * width, yerr=100 * some["std"], label=name, capsize=1.2,
-               error_kw=dict(elinewidth=0.7, ecolor="#444444"), linewidth=0.7, **look)
+        ax.bar(x, 100 * some["mean"], 0.9 * width, yerr=100 * some["std"], label=name,
+               capsize=1.2, error_kw=dict(elinewidth=0.7,
+                                          ecolor="#444444"), linewidth=0.7, **look)
         for lost in [at for at, n in zip(x, some["n"]) if n == 0]:
             ax.plot(lost, 2, "x", color="black", markersize=3)
     ax.set_xticks(range(len(groups)), groups)
@@ -450,20 +586,27 @@ def bars(ax: Any, table: Any, group: str, bar: str, looks: dict[str, dict]) -> N
 def chance_line(ax: Any, dataset: str) -> None:
     "A dotted line at the accuracy of guessing, if the number of classes is known."
     if dataset in DATASETS:
-        ax.axhline(100 / DATASETS[dataset].classes, color="#444444", linestyle=":", linewidth=0.8, zorder=0)
+        ax.axhline(100 / DATASETS[dataset].classes, color="#444444", linestyle=":",
+                   linewidth=0.8, zorder=0)
 
 # %% ../../nbs/33_figures.ipynb #fe175fc0
 def nudged_bars(name: str) -> dict:
     "The options of a row's bars: its colour, filled, or hatched with centre nudging."
     colour = COLOURS[LOOKS[name].colour]
-    filled = dict(facecolor=f"{colour}66" if "(energy)" in name else colour)     # paler: the second of two readings
-    return (dict(facecolor="white", hatch="/////" if "(energy)" not in name else ".....") if "-CN" in name else filled) | dict(edgecolor=colour)
+    # paler: the second of two readings
+    filled = dict(facecolor=f"{colour}66" if "(energy)" in name else colour)
+    return (dict(facecolor="white", hatch="/////" if "(energy)" not in name else
+                 ".....") if "-CN" in name else filled) | dict(edgecolor=colour)
 
 
 def nudging_figure(frame: Any, metric: str = "top1") -> Any:
-    "Figure 4: bars of test accuracy (%) against depth, a row a data set; centre nudging is the hatched twin. No BatchNorm."
+    """Figure 4: bars of test accuracy (%) against depth, a row a data set; centre
+    nudging is the hatched twin. No BatchNorm.
+    """
     from matplotlib.patches import Patch
-    table = by_norm(by_row(frame), metric).query("norm == 'none'").assign(net=lambda t: t.model.str.upper())
+    table = by_norm(
+        by_row(frame),
+        metric).query("norm == 'none'").assign(net=lambda t: t.model.str.upper())
     table = table.sort_values("model", key=lambda m: m.map(depth), kind="stable")
     looks = {a: nudged_bars(a) for a in sorted(set(table.algorithm), key=PAIRED.index)}
     datasets = list(dict.fromkeys(table.dataset))
@@ -474,7 +617,9 @@ def nudging_figure(frame: Any, metric: str = "top1") -> Any:
         ax.set(ylabel="test accuracy (%)", ylim=(0, 100))
         ax.set_title(dataset, fontsize=9)
     handles = [Patch(**nudged_bars(a), label=a) for a in looks if "-CN" not in a]
-    handles += [Patch(facecolor="white", edgecolor="#444444", hatch="/////", label="with centre nudging (-CN)")]
+    handles += [
+        Patch(facecolor="white", edgecolor="#444444", hatch="/////",
+              label="with centre nudging (-CN)")]
     patch_legend(fig, handles)
     return fig
 
@@ -487,7 +632,9 @@ MODES = {"batch": "batch statistics", "ema": "running average"}
 
 
 def freezing_figure(frame: Any, metric: str = "top1") -> Any:
-    "Figure 7: bars of test accuracy (%) by BatchNorm; rows data sets and BatchNorm modes, columns models, groups algorithms."
+    """Figure 7: bars of test accuracy (%) by BatchNorm; rows data sets and BatchNorm
+    modes, columns models, groups algorithms.
+    """
     from matplotlib.patches import Patch
     table = by_norm(frame, metric)
     modes = [m for m in MODES if m in set(table.bn_mode)] or ["batch"]
@@ -496,54 +643,76 @@ def freezing_figure(frame: Any, metric: str = "top1") -> Any:
     fig, axes = page_figure(len(rows), len(models), 1.9)
     for (d, mode), line in zip(rows, axes):
         for ax, model in zip(line, models):
-            some = table[(table.dataset == d) & (table.model == model) & ((table.norm == "none") | (table.bn_mode == mode))]
-            some = some.sort_values("algorithm", key=lambda a: a.map(PAIRED.index), kind="stable")
+            some = table[(table.dataset == d) & (table.model == model) &
+                         ((table.norm == "none") | (table.bn_mode == mode))]
+            some = some.sort_values("algorithm", key=lambda a: a.map(PAIRED.index),
+                                    kind="stable")
             chance_line(ax, d)
             bars(ax, some, "algorithm", "norm", NORM_BARS)
             ax.set_title(f"{model.upper()}, {d}, {MODES[mode]}", fontsize=9)
         line[0].set(ylabel="test accuracy (%)", ylim=(0, 100))
-    patch_legend(fig, [Patch(**look, label=NORMS[norm]) for norm, look in NORM_BARS.items()])
+    patch_legend(fig,
+                 [Patch(**look, label=NORMS[norm]) for norm, look in NORM_BARS.items()])
     return fig
 
 # %% ../../nbs/33_figures.ipynb #7ff9fa02
-PUBLISHED: tuple[dict, ...] = (
-    dict(dataset="cifar10", model="vgg10", batch_norm="freeze", method="precision schedule + forward update", top1=93.27,
-         source="the paper, appendix C"),
-    dict(dataset="cifar100", model="vgg10", batch_norm="freeze", method="precision schedule + forward update", top1=72.02,
-         source="the paper, appendix C"),
-    *(dict(dataset=d, model=m, batch_norm="none", method=a.replace("-CN", ", centre nudging"), top1=found["top1"],
-           source="the authors' tuned configuration, 2025") for (d, m, a), found in CONFIGURATIONS.items()),
-    dict(dataset="cifar10", model="vgg5", batch_norm="none", method="error-based PC (BP in the same study 87.95)", top1=88.27,
-         source="ePC"),
-    dict(dataset="cifar10", model="vgg7", batch_norm="none", method="error-based PC (BP in the same study 89.60)", top1=88.84,
-         source="ePC"),
-    dict(dataset="tiny_imagenet", model="not stated", batch_norm="not stated", method="best of the published paper", top1=55.31,
-         top5=79.30, source="second-hand: quoted elsewhere"))
+PUBLISHED: tuple[dict,
+                 ...] = (dict(dataset="cifar10", model="vgg10", batch_norm="freeze",
+                              method="precision schedule + forward update", top1=93.27,
+                              source="the paper, appendix C"),
+                         dict(dataset="cifar100", model="vgg10", batch_norm="freeze",
+                              method="precision schedule + forward update", top1=72.02,
+                              source="the paper, appendix C"),
+                         *(dict(dataset=d, model=m, batch_norm="none", method=a.replace(
+                             "-CN", ", centre nudging"), top1=found["top1"],
+                                source="the authors' tuned configuration, 2025")
+                           for (d, m, a), found in CONFIGURATIONS.items()),
+                         dict(dataset="cifar10", model="vgg5", batch_norm="none",
+                              method="error-based PC (BP in the same study 87.95)",
+                              top1=88.27, source="ePC"),
+                         dict(dataset="cifar10", model="vgg7", batch_norm="none",
+                              method="error-based PC (BP in the same study 89.60)",
+                              top1=88.84, source="ePC"),
+                         dict(dataset="tiny_imagenet", model="not stated",
+                              batch_norm="not stated",
+                              method="best of the published paper", top1=55.31,
+                              top5=79.30, source="second-hand: quoted elsewhere"))
 NOT_PUBLISHED = "not published here"
 
 
 def published(datasets: Iterable[str], models: Iterable[str]) -> Any:
-    "The published accuracies (per cent) for these data sets and models as a DataFrame; says so where there is none."
+    """The published accuracies (per cent) for these data sets and models as a
+    DataFrame; says so where there is none.
+    """
     import pandas as pd
     models, rows = list(models), []
     for d in datasets:
         for m in models:
-            found = [row for row in PUBLISHED if (row["dataset"], row["model"]) == (d, m)]
+            found = [
+                row for row in PUBLISHED if (row["dataset"], row["model"]) == (d, m)]
             rows += found or [dict(dataset=d, model=m, top1=NOT_PUBLISHED)]
-        rows += [row for row in PUBLISHED if (row["dataset"], row["model"]) == (d, "not stated")]
-    frame = pd.DataFrame(rows, columns=["dataset", "model", "batch_norm", "method", "top1", "top5", "source"])
+        rows += [
+            row for row in PUBLISHED
+            if (row["dataset"], row["model"]) == (d, "not stated")]
+    frame = pd.DataFrame(
+        rows,
+        columns=["dataset", "model", "batch_norm", "method", "top1", "top5", "source"])
     frame = frame if frame.top5.notna().any() else frame.drop(columns="top5")
     return frame.astype(object).where(frame.notna(), "")
 
 # %% ../../nbs/33_figures.ipynb #72edb762
 _AUTHORS, _PCX = "the authors' tuned configuration, 2025", "tuned elsewhere with PCX"
-TUNED: tuple[dict, ...] = (
-    *(dict(dataset=d, model=m, algorithm=a, **{n: v for n, v in found.items() if v is not None}, source=_AUTHORS)
-      for (d, m, a), found in CONFIGURATIONS.items()),
-    dict(dataset="cifar10", model="vgg5", algorithm="PC", T=7, x_step=0.0235, momentum=0.3, learning_rate=2.66e-4,
-         weight_decay=6.7e-3, activation="gelu", source=_PCX),
-    dict(dataset="cifar10", model="vgg5", algorithm="BP", learning_rate=2.79e-4, weight_decay=1.1e-4, activation="gelu",
-         source=_PCX))
+TUNED: tuple[dict, ...] = (*(dict(dataset=d, model=m, algorithm=a, **{
+    n: v
+    for n, v in found.items()
+    if v is not None}, source=_AUTHORS)
+                             for (d, m, a), found in CONFIGURATIONS.items()),
+                           dict(dataset="cifar10", model="vgg5", algorithm="PC", T=7,
+                                x_step=0.0235, momentum=0.3, learning_rate=2.66e-4,
+                                weight_decay=6.7e-3, activation="gelu", source=_PCX),
+                           dict(dataset="cifar10", model="vgg5", algorithm="BP",
+                                learning_rate=2.79e-4, weight_decay=1.1e-4,
+                                activation="gelu", source=_PCX))
 
 # %% ../../nbs/33_figures.ipynb #1f6c06e1
 def used_by(name: str) -> str:
@@ -553,36 +722,48 @@ def used_by(name: str) -> str:
         return "all"
     if set(users) == {a for a in ALGORITHMS if a != "BP"}:
         return "all but BP"
-    return "nudged (-CN)" if name == "beta" else ", ".join(u for u in users if not u.endswith("-CN")) + " (and -CN)"
+    return "nudged (-CN)" if name == "beta" else ", ".join(
+        u for u in users if not u.endswith("-CN")) + " (and -CN)"
 
 
-def space_table(epochs: int = 25, batch_size: int = 128, models: Iterable[str] = ("vgg5", "vgg7", "vgg10", "vgg15")) -> Any:
+def space_table(
+    epochs: int = 25, batch_size: int = 128,
+    models: Iterable[str] = ("vgg5", "vgg7", "vgg10", "vgg15")
+) -> Any:
     "Table 5 as a DataFrame, from `space`."
     import pandas as pd
-    rows = [("epochs", epochs, epochs, "all"), ("batch size", batch_size, batch_size, "all")]
+    rows = [("epochs", epochs, epochs, "all"),
+            ("batch size", batch_size, batch_size, "all")]
     bp = space(Experiment(algorithm="BP"))
     rows += [(n, written(d), written(bp[n]) if n in bp else "-", used_by(n))
              for n, d in space(Experiment(algorithm="D+F-CN")).items() if n != "T"]
-    rows += [(f"T ({m.upper()})", written(space(Experiment(model=m))["T"]), "-", used_by("T")) for m in models]
-    return pd.DataFrame(rows, columns=["parameter", "predictive coding", "BP", "searched by"]).set_index("parameter")
+    rows += [(f"T ({m.upper()})", written(space(Experiment(model=m))["T"]), "-",
+              used_by("T")) for m in models]
+    return pd.DataFrame(rows, columns=[
+        "parameter", "predictive coding", "BP", "searched by"]).set_index("parameter")
 
 # %% ../../nbs/33_figures.ipynb #65644f96
 def plot_history(ax: Any, trials: Any, label: str, **options: Any) -> None:
     "Accuracy (%) of every finished trial as a dot, the best so far as a line."
     trials = trials[trials.value.notna()]
-    ax.plot(trials.number, 100 * trials.value, **(options | dict(linestyle="", markersize=3, alpha=0.6)))
-    ax.step(trials.number, 100 * trials.value.cummax(), where="post", label=label, **(options | dict(marker="")))
+    ax.plot(trials.number, 100 * trials.value,
+            **(options | dict(linestyle="", markersize=3, alpha=0.6)))
+    ax.step(trials.number, 100 * trials.value.cummax(), where="post", label=label,
+            **(options | dict(marker="")))
     ax.set(xlabel="trial", ylabel="accuracy (%)")
     ax.set_ylim(bottom=0)
 
 
-def plot_importances(ax: Any, shares: dict[str, dict[str, float]], colours: dict[str, str]) -> None:
+def plot_importances(ax: Any, shares: dict[str, dict[str, float]],
+                     colours: dict[str, str]) -> None:
     "Bars of `importances` by label, a row a setting that varied."
     names = list(dict.fromkeys(n for found in shares.values() for n in found))
     thick = 0.8 / len(shares)
     for i, (label, found) in enumerate(shares.items()):
-        ax.barh(np.arange(len(names)) + i * thick, [100 * found.get(n, 0) for n in names], thick, label=label,
-                color=colours[label], hatch=["", "///", "...", "xx"][i % 4], edgecolor="white")
+        ax.barh(
+            np.arange(len(names)) + i * thick, [100 * found.get(n, 0) for n in names],
+            thick, label=label, color=colours[label],
+            hatch=["", "///", "...", "xx"][i % 4], edgecolor="white")
     ax.set_yticks(np.arange(len(names)) + 0.4 - thick / 2, names)
     ax.invert_yaxis()
     ax.set_xlabel("importance (%)")
@@ -597,12 +778,15 @@ def plot_search(axes: Any, found: list[tuple[Search, Any]]) -> None:
         plot_history(axes[0], trials, label, **look)
         shares[label], colours[label] = importances(plan, trials), look["color"]
     plot_importances(axes[1], shares, colours)
-    axes[0].set_title(f"{plan.base.dataset}: trials (dots), best so far (line)", fontsize=8)
-    axes[1].set_title(f"{plan.base.dataset}: what set the best quarter apart", fontsize=8)
+    axes[0].set_title(f"{plan.base.dataset}: trials (dots), best so far (line)",
+                      fontsize=8)
+    axes[1].set_title(f"{plan.base.dataset}: what set the best quarter apart",
+                      fontsize=8)
 
 # %% ../../nbs/33_figures.ipynb #cd579642
 def found_table(plans: Iterable[Search], folder: Any, frame: Any) -> Any:
-    """The default and the best settings of each plan with their test accuracy (%) in `frame`, a `results` of both.
+    """The default and the best settings of each plan with their test accuracy (%) in
+    `frame`, a `results` of both.
 
     "search": the objective of the best trial (%), the largest of so many trials.
     """
@@ -610,17 +794,27 @@ def found_table(plans: Iterable[Search], folder: Any, frame: Any) -> Any:
     rows = []
     for plan in plans:
         record = read_best(pathlib.Path(folder) / f"{plan.name}.json")
-        for which, exp in {"default": plan.base, "found": Experiment(**record["experiment"])}.items():
+        for which, exp in {
+                "default": plan.base,
+                "found": Experiment(**record["experiment"])}.items():
             keys = {replace(exp, seed=int(seed)).key for seed in frame.seed.unique()}
-            runs, best = frame[frame.key.isin(keys)], f"{100 * record['objective']:.1f} of {record['trials']['finished']}"
-            rows.append({n: getattr(exp, n) for n in ("dataset", "model", "algorithm")} | {"settings": which}
-                        | {n: round_to_three(as_settings(exp).get(n)) for n in plan.space}
-                        | {"search": best if which == "found" else "", "test": test_cell(runs)})
-    return pd.DataFrame(rows).astype(object).fillna("").set_index(["dataset", "model", "algorithm", "settings"])
+            runs, best = frame[frame.key.isin(
+                keys
+            )], f"{100 * record['objective']:.1f} of {record['trials']['finished']}"
+            rows.append(
+                {n: getattr(exp, n)
+                 for n in ("dataset", "model", "algorithm")} | {"settings": which}
+                | {n: round_to_three(as_settings(exp).get(n))
+                   for n in plan.space}
+                | {"search": best if which == "found" else "", "test": test_cell(runs)})
+    return pd.DataFrame(rows).astype(object).fillna("").set_index([
+        "dataset", "model", "algorithm", "settings"])
 
 
 def test_cell(runs: Any) -> str:
-    "`cell` of the test accuracy of runs that differ in their seed, and how many seeds have one."
+    """`cell` of the test accuracy of runs that differ in their seed, and how many
+    seeds have one.
+    """
     if runs.empty:
         return "not run"
     row = summarise(runs, by=["algorithm"]).iloc[0]

@@ -24,7 +24,8 @@ from typing import Any, Callable, Iterable
 
 from ..checks import choose, unwritable
 from ..devices import processor
-from ..experiment import ALGORITHMS, PRESETS, Experiment, configurations, mupc_settings, resolve, unused
+from ..experiment import (
+    ALGORITHMS, PRESETS, Experiment, configurations, mupc_settings, resolve, unused)
 from ..inference import READINGS
 from ..runs.results import distinct, kept
 from ..runs.search import Search, read_best, space, steps_of
@@ -32,143 +33,229 @@ from ..runs.store import write_whole
 
 # %% ../../nbs/31_items.ipynb #a6d1f0c3
 SPIKING = [name for name, recipe in ALGORITHMS.items() if recipe.schedule == "spiking"]
-ROWS = [row for name in ALGORITHMS for row in ([name] + [f"{name} ({reading})" for reading in READINGS] * (name in SPIKING))]
+ROWS = [
+    row for name in ALGORITHMS
+    for row in ([name]
+                + [f"{name} ({reading})" for reading in READINGS] * (name in SPIKING))]
 
 
 def row_of(algorithm: str, reading: str | None) -> str:
-    "The row of an algorithm in a reading, such as 'S+F (energy)'; one without spiking precision, or a row, is its own."
+    """The row of an algorithm in a reading, such as 'S+F (energy)'; one without
+    spiking precision, or a row, is its own.
+    """
     return f"{algorithm} ({reading})" if algorithm in SPIKING else algorithm
 
 
 def by_row(frame: Any) -> Any:
-    "Rows of `results` with the name of their row as `algorithm`, so that two readings are two algorithms in tables and figures."
+    """Rows of `results` with the name of their row as `algorithm`, so that two
+    readings are two algorithms in tables and figures.
+    """
     if "reading" not in frame or frame.empty:
         return frame
-    names = {pair: row_of(*pair) for pair in {*zip(frame["algorithm"], frame["reading"])}}
-    return frame.assign(algorithm=[names[pair] for pair in zip(frame["algorithm"], frame["reading"])])
+    names = {
+        pair: row_of(*pair)
+        for pair in {*zip(frame["algorithm"], frame["reading"])}}
+    return frame.assign(
+        algorithm=[names[pair] for pair in zip(frame["algorithm"], frame["reading"])])
 
 # %% ../../nbs/31_items.ipynb #b7e94d21
-SEARCHED = dict(dataset="cifar10", batch_norm=None, width=1 / 8, limit=10_000, batch_size=64, epochs=4, seed=9)
-ENOUGH = 8                                                   # trials: a search with fewer leaves its row untuned
-OF_A_RUN = ("dataset", "model", "algorithm", "batch_norm", "seed", "epochs", "schedule_epochs", "patience", "select")
+SEARCHED = dict(dataset="cifar10", batch_norm=None, width=1 / 8, limit=10_000,
+                batch_size=64, epochs=4, seed=9)
+ENOUGH = 8  # trials: a search with fewer leaves its row untuned
+OF_A_RUN = ("dataset", "model", "algorithm", "batch_norm", "seed", "epochs",
+            "schedule_epochs", "patience", "select")
 
 
 def collect_searches(folder: Any = "results/search") -> dict[str, dict]:
-    """The best settings of the laptop tables' searches, by row and network: record, trials, validation accuracy, settings.
+    """The best settings of the laptop tables' searches, by row and network: record,
+    trials, validation accuracy, settings.
 
     Raises ValueError for a record that is not whole.
     """
     records = [read_best(path) for path in sorted(pathlib.Path(folder).glob("*.json"))]
-    chosen = [(record, record["experiment"]) for record in records
-              if all(record["experiment"].get(name) == value for name, value in SEARCHED.items())]
-    return {f"{row_of(exp['algorithm'], exp.get('reading'))} {exp['model']}": dict(
-        record=record["study"], trials=record["trials"]["finished"], validation=record["objective"],
-        settings={name: value for name, value in exp.items() if name not in OF_A_RUN}) for record, exp in chosen}
+    chosen = [(record, record["experiment"]) for record in records if all(
+        record["experiment"].get(name) == value for name, value in SEARCHED.items())]
+    return {
+        f"{row_of(exp['algorithm'], exp.get('reading'))} {exp['model']}":
+            dict(
+                record=record["study"], trials=record["trials"]["finished"],
+                validation=record["objective"], settings={
+                    name: value
+                    for name, value in exp.items()
+                    if name not in OF_A_RUN})
+        for record, exp in chosen}
 
 
-def write_searches(folder: Any = "results/search", path: Any = "pc_precision/assets/searches.json") -> None:
-    "Gather the searches into the file of the package that `found_searches` reads; both paths from the repository's root."
-    write_whole(pathlib.Path(path), json.dumps(collect_searches(folder), indent=1) + "\n")
+def write_searches(folder: Any = "results/search",
+                   path: Any = "pc_precision/assets/searches.json") -> None:
+    """Gather the searches into the file of the package that `found_searches` reads;
+    both paths from the repository's root.
+    """
+    write_whole(pathlib.Path(path),
+                json.dumps(collect_searches(folder), indent=1) + "\n")
 
 
 def found_searches() -> dict[str, dict]:
     "What `collect_searches` gathered into the package."
-    return json.loads((files("pc_precision") / "assets" / "searches.json").read_text(encoding="utf-8"))
+    return json.loads((files("pc_precision") / "assets"
+                       / "searches.json").read_text(encoding="utf-8"))
 
 # %% ../../nbs/31_items.ipynb #088bd8e1
 RATES = ("learning_rate", "weight_decay")
-KNOWN: dict[str, dict] = {                                   # for the laptop tables, before any search
-    "S (energy)": PRESETS["S (energy)"], "S+F (energy)": PRESETS["S+F (energy)"], "S (activity)": PRESETS["S (activity)"],
-    "S+F (activity)": dict(x_step=3e-3), "S+F (activity) vgg10": dict(x_step=3e-4)}
-KNOWN |= {f"{row} {model}": {n: v for n, v in PRESETS[f"D+F {model}"].items() if n not in RATES}
-          for row in ("D", "D+F") for model in ("vgg5", "vgg7", "vgg10")}
+KNOWN: dict[str, dict] = {  # for the laptop tables, before any search
+    "S (energy)": PRESETS["S (energy)"], "S+F (energy)": PRESETS["S+F (energy)"],
+    "S (activity)": PRESETS["S (activity)"], "S+F (activity)": dict(x_step=3e-3),
+    "S+F (activity) vgg10": dict(x_step=3e-4)}
+KNOWN |= {
+    f"{row} {model}": {
+        n: v
+        for n, v in PRESETS[f"D+F {model}"].items()
+        if n not in RATES}
+    for row in ("D", "D+F")
+    for model in ("vgg5", "vgg7", "vgg10")}
 
 
 def searched_settings() -> dict[str, dict]:
-    "What a search decided or was told, by row and network; alpha follows x_step where the two are one number."
-    settings = {name: {n: v for n, v in one["settings"].items() if n in MATTERS} for name, one in found_searches().items()}
-    return {name: {n: v for n, v in one.items() if n != "alpha" or v != one["x_step"]} for name, one in settings.items()}
+    """What a search decided or was told, by row and network; alpha follows x_step
+    where the two are one number.
+    """
+    settings = {
+        name: {n: v
+               for n, v in one["settings"].items()
+               if n in MATTERS}
+        for name, one in found_searches().items()}
+    return {
+        name: {n: v
+               for n, v in one.items()
+               if n != "alpha" or v != one["x_step"]}
+        for name, one in settings.items()}
 
 
-MATTERS = ("T", "x_step", "momentum", "nesterov", "reading", "alpha", "base", "k", "beta", *RATES)
+MATTERS = ("T", "x_step", "momentum", "nesterov", "reading", "alpha", "base", "k",
+           "beta", *RATES)
 PROFILES: dict[str, dict] = {
-    "smoke": dict(datasets=["digits"], seeds=[0, 1], epochs=3, settings=dict(width=1 / 16, schedule_epochs=3, batch_size=32),
-                  reading="activity", rows={row: PRESETS[row] for row in ("S (energy)", "S+F (energy)")}),
-    "laptop": dict(datasets=["cifar10"], seeds=[0, 1, 2], epochs=10, settings=dict(
-        width=1 / 8, schedule_epochs=10, limit=10000, batch_size=64, learning_rate=3e-3),
-        reading="activity", rows=KNOWN | searched_settings()),
-    "paper": dict(datasets=["cifar10", "cifar100"], seeds=[0, 1, 2, 3, 4], epochs=50, settings=dict(select="test"),
-                  reading="energy", rows=PRESETS | {f"D {model}": PRESETS[f"D+F {model}"] for model in ("vgg5", "vgg7", "vgg10")})}
+    "smoke":
+        dict(datasets=["digits"], seeds=[0, 1], epochs=3, settings=dict(
+            width=1 / 16, schedule_epochs=3, batch_size=32), reading="activity",
+             rows={row: PRESETS[row]
+                   for row in ("S (energy)", "S+F (energy)")}),
+    "laptop":
+        dict(
+            datasets=["cifar10"], seeds=[0, 1, 2], epochs=10, settings=dict(
+                width=1 / 8, schedule_epochs=10,
+                limit=10000, batch_size=64, learning_rate=3e-3), reading="activity",
+            rows=KNOWN | searched_settings()), "paper":
+                dict(
+                    datasets=["cifar10", "cifar100"], seeds=[0, 1, 2, 3, 4], epochs=50,
+                    settings=dict(select="test"), reading="energy", rows=PRESETS | {
+                        f"D {model}": PRESETS[f"D+F {model}"]
+                        for model in ("vgg5", "vgg7", "vgg10")})}
 
 # %% ../../nbs/31_items.ipynb #d4f8230e
 DEFAULT = {each.name: each.default for each in fields(Experiment)}
 
 
 def same(name: str, value: Any, other: Any) -> bool:
-    "Whether a setting in a table, where an older run lacks a later field, is `other`; None is there also 'none' or nan."
+    """Whether a setting in a table, where an older run lacks a later field, is
+    `other`; None is there also 'none' or nan.
+    """
     missing = lambda v: v is None or v == "none" or v != v
-    return value == other or missing(value) and (missing(other) or DEFAULT.get(name) == other)
+    return value == other or missing(value) and (missing(other)
+                                                 or DEFAULT.get(name) == other)
 
 
 def tuned_settings() -> list[dict[str, Any]]:
-    "The settings that somebody searched for their data set, network and row without BatchNorm, here or in the authors' program."
-    ours = [one["settings"] | dict(dataset="cifar10", row=name.rpartition(" ")[0], model=name.rpartition(" ")[2], batch_norm=None)
-            for name, one in found_searches().items() if one["trials"] >= ENOUGH]
-    published = [asdict(resolve(exp)) | dict(row=row_of(exp.algorithm, exp.reading)) for exp in configurations()]
-    return ours + [{n: v for n, v in one.items() if n not in ("algorithm", *OF_A_RUN[4:])} for one in published]
+    """The settings that somebody searched for their data set, network and row without
+    BatchNorm, here or in the authors' program.
+    """
+    ours = [
+        one["settings"] | dict(dataset="cifar10", row=name.rpartition(" ")[0],
+                               model=name.rpartition(" ")[2], batch_norm=None)
+        for name, one in found_searches().items()
+        if one["trials"] >= ENOUGH]
+    published = [
+        asdict(resolve(exp)) | dict(row=row_of(exp.algorithm, exp.reading))
+        for exp in configurations()]
+    return ours + [{
+        n: v
+        for n, v in one.items()
+        if n not in ("algorithm", *OF_A_RUN[4:])}
+                   for one in published]
 
 
 def untuned(runs: Any) -> Any:
-    "Whether nobody searched the settings of a run, a boolean for each row of a DataFrame with a row a run."
+    """Whether nobody searched the settings of a run, a boolean for each row of a
+    DataFrame with a row a run.
+    """
     import pandas as pd
     known = tuned_settings()
     of = lambda run: run | dict(row=row_of(run["algorithm"], run.get("reading")))
-    hit = lambda run: any(all(same(name, run.get(name), value) for name, value in one.items()) for one in known)
-    return pd.Series([not hit(of(run)) for run in runs.to_dict("records")], index=runs.index, dtype=bool)
+    hit = lambda run: any(
+        all(same(name, run.get(name), value)
+            for name, value in one.items())
+        for one in known)
+    return pd.Series([not hit(of(run)) for run in runs.to_dict("records")],
+                     index=runs.index, dtype=bool)
 
 # %% ../../nbs/31_items.ipynb #397ae834
 def check_parameters(names: dict, before: Iterable[str]) -> None:
-    """Raise a ValueError if a name appeared since the snapshot `before` that the parameters cell does not declare.
+    """Raise a ValueError if a name appeared since the snapshot `before` that the
+    parameters cell does not declare.
 
-    names: the notebook's globals(); declared are the annotated names among them. Raises OSError if files cannot be written in
-    `out_dir`.
+    names: the notebook's globals(); declared are the annotated names among them. Raises
+    OSError if files cannot be written in `out_dir`.
     """
     declared = [n for n in names.get("__annotations__", {}) if n not in before]
-    new = [n for n in names if not n.startswith("_") and n not in before and n not in declared]
+    new = [
+        n for n in names
+        if not n.startswith("_") and n not in before and n not in declared]
     for name in new:
         near = difflib.get_close_matches(name, declared, n=1, cutoff=0.0)
-        raise ValueError(f"unknown parameter {name!r}: did you mean {near[0]!r}? Allowed: {', '.join(declared)}")
+        raise ValueError(f"unknown parameter {name!r}: did you mean {near[0]!r}? "
+                         f"Allowed: {', '.join(declared)}")
     if "out_dir" in names:
         check_folder(names["out_dir"])
 
 
 def check_folder(folder: Any) -> None:
-    "Make a folder and a file in it, which is removed; OSError with one sentence if that cannot be done."
+    """Make a folder and a file in it, which is removed; OSError with one sentence if
+    that cannot be done.
+    """
     if error := unwritable(folder):
-        raise OSError(f"nothing can be written in out_dir {str(folder)!r} ({error.strerror}): give another with -p out_dir")
+        raise OSError(f"nothing can be written in out_dir {str(folder)!r} "
+                      f"({error.strerror}): give another with -p out_dir")
 
 
 def whole(value: Any) -> int:
     "A whole number, also written as text; ValueError for 3.5 or True."
     number = int(value)
-    if isinstance(value, bool) or number != (value if not isinstance(value, str) else number):
+    if isinstance(value,
+                  bool) or number != (value if not isinstance(value, str) else number):
         raise ValueError(f"{value!r} is not a whole number")
     return number
 
 
 def listed(value: Any) -> list:
-    "A parameter as a list: 'a,b' and '[\"a\", \"b\"]' as papermill's -p gives them, a list, or one value."
+    """A parameter as a list: 'a,b' and '[\"a\", \"b\"]' as papermill's -p gives them,
+    a list, or one value.
+    """
     if isinstance(value, str):
         value = [item.strip(" '\"") for item in value.strip(" []").split(",")]
     return list(value) if isinstance(value, (list, tuple, range)) else [value]
 
 
-def as_list(what: str, value: Any, default: list, allowed: Iterable | None = None, kind: type = str) -> list:
-    "A parameter as a list, see `listed`; None is the default; every entry must be a `kind` and one of `allowed`."
+def as_list(what: str, value: Any, default: list, allowed: Iterable | None = None,
+            kind: type = str) -> list:
+    """A parameter as a list, see `listed`; None is the default; every entry must be a
+    `kind` and one of `allowed`.
+    """
     try:
-        found = [whole(item) if kind is int else kind(item) for item in listed(default if value is None else value)]
+        found = [
+            whole(item) if kind is int else kind(item)
+            for item in listed(default if value is None else value)]
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{what} must be a list of {kind.__name__} values such as {default}, not {value!r}") from None
+        raise ValueError(f"{what} must be a list of {kind.__name__} values such as "
+                         f"{default}, not {value!r}") from None
     if not found:
         raise ValueError(f"{what} must not be empty")
     return found if allowed is None else [choose(what, item, allowed) for item in found]
@@ -178,59 +265,88 @@ NORMS = {"none": "without BatchNorm", "bn": "BatchNorm", "freeze": "BatchNorm Fr
 
 
 SEVEN = ["BP", "PC", "D", "S", "F", "D+F", "S+F"]
-THIRTEEN = [*SEVEN, *(f"{name}-CN" for name in SEVEN[1:])]          # those of the paper, with centre nudging
+# those of the paper, with centre nudging
+THIRTEEN = [*SEVEN, *(f"{name}-CN" for name in SEVEN[1:])]
 AXES = ("datasets", "models", "algorithms", "batch_norms", "seeds", "epochs")
 
 
 def in_both_readings(algorithms: Any, default: list[str]) -> list[str]:
-    "The rows of algorithms (None: `default`): S, S+F and their twins with centre nudging in each reading."
+    """The rows of algorithms (None: `default`): S, S+F and their twins with centre
+    nudging in each reading.
+    """
     names = as_list("algorithms", algorithms, default, ROWS)
-    return [row for name in names for row in ([f"{name} ({r})" for r in READINGS] if name in SPIKING else [name])]
+    return [
+        row for name in names
+        for row in ([f"{name} ({r})" for r in READINGS] if name in SPIKING else [name])]
 
 
-def row_settings(profile: dict, model: str, row: str, given: Iterable[str]) -> dict[str, Any]:
-    """Algorithm and settings of a row in a network at a profile, without those that are `given`.
+def row_settings(profile: dict, model: str, row: str,
+                 given: Iterable[str]) -> dict[str, Any]:
+    """Algorithm and settings of a row in a network at a profile, without those that
+    are `given`.
 
-    A twin with centre nudging starts from the settings of its row without; a network's own go before a row's.
+    A twin with centre nudging starts from the settings of its row without; a network's
+    own go before a row's.
     """
     algorithm, _, reading = row.rstrip(")").partition(" (")
-    reading = dict(reading=reading or profile["reading"]) if algorithm in SPIKING else {}
+    reading = dict(
+        reading=reading or profile["reading"]) if algorithm in SPIKING else {}
     full, settings = row_of(algorithm, reading.get("reading")), {}
     for base in (full.replace("-CN", ""), full):
-        settings |= profile["rows"].get(base, {}) | profile["rows"].get(f"{base} {model}", {})
-    return {"algorithm": algorithm} | {n: v for n, v in (settings | reading).items() if n not in given}
+        settings |= profile["rows"].get(base, {}) | profile["rows"].get(
+            f"{base} {model}", {})
+    return {"algorithm": algorithm} | {
+        n: v
+        for n, v in (settings | reading).items()
+        if n not in given}
 
 
-def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, batch_norms: Any = ("none", "freeze"),
-         seeds: Any = None, epochs: int | None = None, rows: dict | None = None, **settings: Any) -> list[Experiment]:
-    """The experiments of a grid of cells, seeds outermost so that every cell has a first number early; None: the profile's.
+def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None,
+         batch_norms: Any = ("none", "freeze"), seeds: Any = None,
+         epochs: int | None = None, rows: dict | None = None,
+         **settings: Any) -> list[Experiment]:
+    """The experiments of a grid of cells, seeds outermost so that every cell has a
+    first number early; None: the profile's.
 
-    algorithms: names of algorithms or of ROWS. rows: settings of rows in place of the profile's. settings: fields of Experiment;
-    a tuple is one more axis. Raises ValueError for a name or a value that is not allowed.
+    algorithms: names of algorithms or of ROWS. rows: settings of rows in place of the
+    profile's. settings: fields of Experiment; a tuple is one more axis. Raises
+    ValueError for a name or a value that is not allowed.
     """
     for name in settings:
         choose("parameter", name, [*AXES, *(f.name for f in fields(Experiment))])
-    p = PROFILES[choose("profile", profile, PROFILES)] | ({} if rows is None else {"rows": rows})
+    p = PROFILES[choose("profile", profile,
+                        PROFILES)] | ({} if rows is None else {"rows": rows})
     models = as_list("models", models, ["vgg5", "vgg7", "vgg10"])
     algorithms = as_list("algorithms", algorithms, SEVEN, ROWS)
-    if isinstance(batch_norms, (list, tuple)):               # None is how an Experiment says "none"
+    if isinstance(batch_norms, (list, tuple)):  # None is how an Experiment says "none"
         batch_norms = ["none" if norm is None else norm for norm in batch_norms]
     norms = as_list("batch_norms", batch_norms, ["none", "freeze"], NORMS)
-    seeds, datasets = as_list("seeds", seeds, p["seeds"], kind=int), as_list("datasets", datasets, p["datasets"])
+    seeds, datasets = as_list("seeds", seeds, p["seeds"],
+                              kind=int), as_list("datasets", datasets, p["datasets"])
     given = {name: value for name, value in settings.items() if value is not None}
-    settings = {"epochs": p["epochs"] if epochs is None else epochs} | p["settings"] | given
-    axes = [[(name, v) for v in (value if isinstance(value, tuple) else [value])] for name, value in settings.items()]
-    experiments = (Experiment(dataset=d, model=m, batch_norm=None if b == "none" else b, seed=s,
+    settings = {"epochs": p["epochs"] if epochs is None else epochs
+                } | p["settings"] | given
+    axes = [[(name, v)
+             for v in (value if isinstance(value, tuple) else [value])]
+            for name, value in settings.items()]
+    experiments = (Experiment(dataset=d, model=m, batch_norm=None if b == "none" else b,
+                              seed=s,
                               **dict(more) | row_settings(p, m, a, given))
-                   for s in seeds for d in datasets for more in itertools.product(*axes)
-                   for m in models for b in norms for a in algorithms)
+                   for s in seeds
+                   for d in datasets
+                   for more in itertools.product(*axes)
+                   for m in models
+                   for b in norms
+                   for a in algorithms)
     return distinct(experiments)
 
 # %% ../../nbs/31_items.ipynb #27e71c7f
-def figure_2(profile: str, dataset: str | None = None, models: Any = "vgg10", algorithms: Any = None, batch_norm: str = "none",
-             seed: int = 0, **given: Any) -> list[Experiment]:
+def figure_2(profile: str, dataset: str | None = None, models: Any = "vgg10",
+             algorithms: Any = None, batch_norm: str = "none", seed: int = 0,
+             **given: Any) -> list[Experiment]:
     "Figures 2 and 5: the energies of four algorithms, at `paper` over all epochs."
-    found = figure_6(profile, dataset, models, algorithms or ["BP", "PC", "D+F", "S+F"], batch_norm, seed, (), **given)
+    found = figure_6(profile, dataset, models, algorithms or ["BP", "PC", "D+F", "S+F"],
+                     batch_norm, seed, (), **given)
     return [replace(exp, patience=None) if profile == "paper" else exp for exp in found]
 
 
@@ -239,225 +355,344 @@ def figure_5(profile: str, models: Any = None, **given: Any) -> list[Experiment]
     return figure_2(profile, models=models or ["vgg5", "vgg7"], **given)
 
 
-def figure_6(profile: str, dataset: str | None = None, models: Any = None, algorithms: Any = None, batch_norm: str = "none",
-             seed: int = 0, x_steps: Any = None, **given: Any) -> list[Experiment]:
-    """Figure 6: one seed of the forward update without and with the schedules, and `at_steps` at these steps of the activities.
+def figure_6(profile: str, dataset: str | None = None, models: Any = None,
+             algorithms: Any = None, batch_norm: str = "none", seed: int = 0,
+             x_steps: Any = None, **given: Any) -> list[Experiment]:
+    """Figure 6: one seed of the forward update without and with the schedules, and
+    `at_steps` at these steps of the activities.
 
-    x_steps: None is three steps at `smoke` and none at the other profiles; empty is none.
+    x_steps: None is three steps at `smoke` and none at the other profiles; empty is
+    none.
     """
     choose("batch_norm", batch_norm, ("none", "freeze"))
     datasets = dataset or PROFILES[profile]["datasets"][:1]
-    found = grid(profile, datasets, models, algorithms or ["F", "D+F", "S+F"], batch_norm, seed, **given)
-    return distinct(found + at_steps(found, [0.1, 0.3, 0.6] if x_steps is None and profile == "smoke" else x_steps))
+    found = grid(profile, datasets, models, algorithms or ["F", "D+F", "S+F"],
+                 batch_norm, seed, **given)
+    return distinct(found + at_steps(
+        found, [0.1, 0.3, 0.6] if x_steps is None and profile == "smoke" else x_steps))
 
 
 def at_steps(experiments: list[Experiment], x_steps: Any) -> list[Experiment]:
-    "F and D+F among the experiments of VGG7, else of the first network, once more, at each of these steps of the activities."
+    """F and D+F among the experiments of VGG7, else of the first network, once more,
+    at each of these steps of the activities.
+    """
     steps = as_list("x_steps", x_steps, [], kind=float) if x_steps else []
     network = min((exp.model for exp in experiments), key=lambda model: model != "vgg7")
-    searched = [exp for exp in experiments if exp.model == network and exp.algorithm in ("F", "D+F")]
+    searched = [
+        exp for exp in experiments
+        if exp.model == network and exp.algorithm in ("F", "D+F")]
     return [replace(exp, x_step=step) for exp in searched for step in steps]
 
 
 MLPS = ["mlp" + (layers - 1) * "-64" for layers in (5, 7, 10)]
-FOR_MLPS = dict(batch_size=64, epochs=20, schedule_epochs=20, learning_rate=2e-3, augment=False)
+FOR_MLPS = dict(batch_size=64, epochs=20, schedule_epochs=20, learning_rate=2e-3,
+                augment=False)
 
 
-def table_1(profile: str, models: Any = None, algorithms: Any = None, batch_norms: Any = None, seeds: Any = None,
+def table_1(profile: str, models: Any = None, algorithms: Any = None,
+            batch_norms: Any = None, seeds: Any = None,
             **given: Any) -> list[Experiment]:
     """Table 1: all algorithms without centre nudging, in both readings.
 
-    At `smoke` the depths are those of MLPs, whose collapse three seeds show within a minute; VGG5 stands beside them without and
-    with BatchNorm.
+    At `smoke` the depths are those of MLPs, whose collapse three seeds show within a
+    minute; VGG5 stands beside them without and with BatchNorm.
     """
-    rows, norms = in_both_readings(algorithms, SEVEN), as_list("batch_norms", batch_norms, ["none", "freeze"], NORMS)
+    rows, norms = in_both_readings(algorithms, SEVEN), as_list(
+        "batch_norms", batch_norms, ["none", "freeze"], NORMS)
     if profile != "smoke" or models is not None:
-        return grid(profile, models=models, algorithms=rows, batch_norms=norms, seeds=seeds, **given)
-    settings = FOR_MLPS | {name: value for name, value in given.items() if value is not None}
+        return grid(profile, models=models, algorithms=rows, batch_norms=norms,
+                    seeds=seeds, **given)
+    settings = FOR_MLPS | {
+        name: value
+        for name, value in given.items()
+        if value is not None}
     three = [0, 1, 2] if seeds is None else seeds
-    deep = grid(profile, models=MLPS, algorithms=rows, batch_norms="none", seeds=three, **settings)
-    return deep * ("none" in norms) + grid(profile, models="vgg5", algorithms=rows, batch_norms=norms, seeds=seeds, **given)
+    deep = grid(profile, models=MLPS, algorithms=rows, batch_norms="none", seeds=three,
+                **settings)
+    return deep * ("none" in norms) + grid(profile, models="vgg5", algorithms=rows,
+                                           batch_norms=norms, seeds=seeds, **given)
 
 
 def figure_4(profile: str, algorithms: Any = None, **given: Any) -> list[Experiment]:
     "Figure 4: all algorithms without and with centre nudging, in both readings."
-    return grid(profile, algorithms=in_both_readings(algorithms, THIRTEEN), batch_norms="none", **given)
+    return grid(profile, algorithms=in_both_readings(algorithms, THIRTEEN),
+                batch_norms="none", **given)
 
 
-def figure_7(profile: str, models: Any = None, algorithms: Any = None, seeds: Any = None, bn_modes: Any = None,
-             **given: Any) -> list[Experiment]:
+def figure_7(profile: str, models: Any = None, algorithms: Any = None,
+             seeds: Any = None, bn_modes: Any = None, **given: Any) -> list[Experiment]:
     "Figure 7: without, with BatchNorm and with Freezing, in both modes."
     if profile == "smoke":
-        models, algorithms = models or ["vgg5", "vgg10"], algorithms or ["BP", "PC", "S", "F", "S+F"]
+        models, algorithms = models or ["vgg5", "vgg10"], algorithms or [
+            "BP", "PC", "S", "F", "S+F"]
         seeds = [0] if seeds is None else seeds
     modes = tuple(as_list("bn_modes", bn_modes, ["batch", "ema"]))
-    return grid(profile, models=models, algorithms=algorithms, seeds=seeds, batch_norms="none,bn,freeze", bn_mode=modes, **given)
+    return grid(profile, models=models, algorithms=algorithms, seeds=seeds,
+                batch_norms="none,bn,freeze", bn_mode=modes, **given)
 
 
-def table_2(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, batch_norms: Any = None,
-            seeds: Any = None, **given: Any) -> list[Experiment]:
+def table_2(profile: str, datasets: Any = None, models: Any = None,
+            algorithms: Any = None, batch_norms: Any = None, seeds: Any = None,
+            **given: Any) -> list[Experiment]:
     "Table 2: the deepest network, on Tiny ImageNet; at `smoke` a few runs on digits."
     small = profile == "smoke"
     algorithms = algorithms or (["BP", "PC", "S+F"] if small else None)
-    return grid(profile, datasets or ("digits" if small else "tiny_imagenet"), models or "vgg15", algorithms,
-                batch_norms or ("freeze" if small else "none,freeze"), [0] if small and seeds is None else seeds, **given)
+    return grid(profile, datasets or ("digits" if small else "tiny_imagenet"), models
+                or "vgg15", algorithms, batch_norms
+                or ("freeze" if small else "none,freeze"),
+                [0] if small and seeds is None else seeds, **given)
 
 
-def resnet_18(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, batch_norms: Any = None,
-              seeds: Any = None, **given: Any) -> list[Experiment]:
+def resnet_18(profile: str, datasets: Any = None, models: Any = None,
+              algorithms: Any = None, batch_norms: Any = None, seeds: Any = None,
+              **given: Any) -> list[Experiment]:
     """The ResNets of the third version, whose settings are of the reading energy.
 
-    At `smoke` without `models`: two epochs of ResNet10, and one of ResNet18 on few images by two algorithms with BatchNorm.
+    At `smoke` without `models`: two epochs of ResNet10, and one of ResNet18 on few
+    images by two algorithms with BatchNorm.
     """
-    small, told = profile == "smoke", {name: value for name, value in given.items() if value is not None}
-    datasets, seeds = datasets or PROFILES[profile]["datasets"][:1], [0] if small and seeds is None else seeds
-    ask = lambda models, algorithms, norms, **more: grid(profile, datasets, models, algorithms, batch_norms or norms, seeds, **more | told)
-    three, short = algorithms or ["BP", "S (energy)", "S+F (energy)"], dict(epochs=2, schedule_epochs=2) if small else {}
+    small, told = profile == "smoke", {
+        name: value
+        for name, value in given.items()
+        if value is not None}
+    datasets, seeds = datasets or PROFILES[profile]["datasets"][:1], [
+        0] if small and seeds is None else seeds
+    ask = lambda models, algorithms, norms, **more: grid(
+        profile, datasets, models, algorithms, batch_norms or norms, seeds, **more |
+        told)
+    three, short = algorithms or ["BP", "S (energy)", "S+F (energy)"], dict(
+        epochs=2, schedule_epochs=2) if small else {}
     if models is not None or not small:
         return ask(models or "resnet10,resnet18", three, "none,freeze", **short)
-    return ask("resnet10", three, "none,freeze", **short) + ask("resnet18", algorithms or ["BP", "S+F (energy)"], "freeze",
-                                                               **short | dict(epochs=1, schedule_epochs=1, limit=512))
+    return ask("resnet10", three, "none,freeze", **short) + ask(
+        "resnet18", algorithms or ["BP", "S+F (energy)"], "freeze", **
+        short | dict(epochs=1, schedule_epochs=1, limit=512))
 
 
-def verdict_runs(profile: str, algorithms: Any = None, **given: Any) -> list[Experiment]:
-    "The verdicts: all algorithms in both readings, and BatchNorm or Freezing for those that a claim about it names."
-    found = grid(profile, algorithms=in_both_readings(algorithms, THIRTEEN), batch_norms="none,freeze", **given)
-    return [exp for exp in found if exp.batch_norm is None or exp.algorithm in ("BP", "PC", "F", "D+F", "S+F")]
+def verdict_runs(profile: str, algorithms: Any = None,
+                 **given: Any) -> list[Experiment]:
+    """The verdicts: all algorithms in both readings, and BatchNorm or Freezing for
+    those that a claim about it names.
+    """
+    found = grid(profile, algorithms=in_both_readings(algorithms, THIRTEEN),
+                 batch_norms="none,freeze", **given)
+    return [
+        exp for exp in found
+        if exp.batch_norm is None or exp.algorithm in ("BP", "PC", "F", "D+F", "S+F")]
 
 # %% ../../nbs/31_items.ipynb #6e8445d2
-TIMING: dict[str, dict] = {                                   # the first epoch that counts, epochs, repeats, data of each model
-    "smoke": dict(first=2, epochs=3, repeats=1, data=dict.fromkeys(["vgg5", "vgg7", "vgg10"], "digits")),
-    "laptop": dict(first=3, epochs=5, repeats=2, data=dict.fromkeys(["vgg5", "vgg7", "vgg10"], "cifar10")),
-    "paper": dict(first=5, epochs=9, repeats=5, data={
-        "vgg5": "cifar10", "vgg7": "cifar10", "vgg10": "cifar100", "vgg15": "tiny_imagenet"})}
+# the first epoch that counts, epochs, repeats, data of each model
+TIMING: dict[str, dict] = {
+    "smoke":
+        dict(first=2, epochs=3, repeats=1,
+             data=dict.fromkeys(["vgg5", "vgg7", "vgg10"], "digits")), "laptop":
+                 dict(first=3, epochs=5, repeats=2,
+                      data=dict.fromkeys(["vgg5", "vgg7", "vgg10"], "cifar10")),
+    "paper":
+        dict(
+            first=5, epochs=9, repeats=5, data={
+                "vgg5": "cifar10", "vgg7": "cifar10", "vgg10": "cifar100",
+                "vgg15": "tiny_imagenet"})}
 
 
-def table_6(profile: str, models: Any = None, algorithms: Any = None, repeats: int | None = None, epochs: int | None = None,
+def table_6(profile: str, models: Any = None, algorithms: Any = None,
+            repeats: int | None = None, epochs: int | None = None,
             **settings: Any) -> list[Experiment]:
     "Table 6: runs to be timed; None: the profile's."
     plan = TIMING[choose("profile", profile, TIMING)]
     models = as_list("models", models, list(plan["data"]), plan["data"])
     algorithms = ["BP", "PC", "S+F"] if algorithms is None else algorithms
     repeats = as_list("repeats", repeats, [plan["repeats"]], kind=int)[0]
-    return [exp for seed in range(repeats) for model in models for exp in grid(
-        profile, plan["data"][model], model, algorithms, "none", seed, epochs or plan["epochs"], **settings)]
+    return [
+        exp for seed in range(repeats) for model in models
+        for exp in grid(profile, plan["data"][model], model, algorithms, "none", seed,
+                        epochs or plan["epochs"], **settings)]
 
 # %% ../../nbs/31_items.ipynb #2b7a5fc3
-MUPC_NETS = {"smoke": ["mupc-64x8", "mupc-64x32", "mupc-64x128"], "laptop": ["mupc-64x8", "mupc-64x32", "mupc-64x128"],
-             "paper": [f"mupc-512x{depth}" for depth in (8, 16, 32, 64, 128)]}
+MUPC_NETS = {
+    "smoke": ["mupc-64x8", "mupc-64x32",
+              "mupc-64x128"], "laptop": ["mupc-64x8", "mupc-64x32", "mupc-64x128"],
+    "paper": [f"mupc-512x{depth}" for depth in (8, 16, 32, 64, 128)]}
 FOR_MUPC = dict(activation="relu", weight_decay=0.0, augment=False)
 MUPC_EPOCHS = {"smoke": 3, "laptop": 10, "paper": 20}
 
 
-def mupc_runs(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, seeds: Any = None,
-              epochs: int | None = None,
+def mupc_runs(profile: str, datasets: Any = None, models: Any = None,
+              algorithms: Any = None, seeds: Any = None, epochs: int | None = None,
               **given: Any) -> list[Experiment]:
-    "muPC networks of several depths: backpropagation, predictive coding as published for them, and S+F."
-    datasets = as_list("datasets", datasets, PROFILES[choose("profile", profile, PROFILES)]["datasets"][:1])
-    models, epochs = as_list("models", models, MUPC_NETS[profile]), MUPC_EPOCHS[profile] if epochs is None else epochs
+    """muPC networks of several depths: backpropagation, predictive coding as published
+    for them, and S+F.
+    """
+    datasets = as_list("datasets", datasets, PROFILES[choose("profile", profile,
+                                                             PROFILES)]["datasets"][:1])
+    models, epochs = as_list(
+        "models", models,
+        MUPC_NETS[profile]), MUPC_EPOCHS[profile] if epochs is None else epochs
     found = []
     for dataset in datasets:
         told = {model: mupc_settings(model, dataset) for model in models}
-        rows = dict.fromkeys(ROWS, dict(learning_rate=1e-2)) | {f"PC {model}": settings for model, settings in told.items()}
-        shared = {name: value for name, value in told[models[0]].items() if name in ("batch_size", "output")}
-        settings = FOR_MUPC | shared | dict(schedule_epochs=epochs) | {n: v for n, v in given.items() if v is not None}
-        found += grid(profile, dataset, models, algorithms or ["BP", "PC", "S+F"], "none", seeds, epochs, rows, **settings)
+        rows = dict.fromkeys(ROWS, dict(learning_rate=1e-2)) | {
+            f"PC {model}": settings
+            for model, settings in told.items()}
+        shared = {
+            name: value
+            for name, value in told[models[0]].items()
+            if name in ("batch_size", "output")}
+        settings = FOR_MUPC | shared | dict(schedule_epochs=epochs) | {
+            n: v
+            for n, v in given.items()
+            if v is not None}
+        found += grid(profile, dataset, models, algorithms or ["BP", "PC", "S+F"],
+                      "none", seeds, epochs, rows, **settings)
     return found
 
 # %% ../../nbs/31_items.ipynb #c13a0002
-RIVALS = ["BP", "PC", "D+F", "S+F (activity)", "S+F (energy)", "ePC", "Meta-PC", "EP", "PC-ALM", "iPC", "iPC+S (energy)"]
+RIVALS = [
+    "BP", "PC", "D+F", "S+F (activity)", "S+F (energy)", "ePC", "Meta-PC", "EP",
+    "PC-ALM", "iPC", "iPC+S (energy)"]
 
 
-def rival_runs(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, seeds: Any = None,
+def rival_runs(profile: str, datasets: Any = None, models: Any = None,
+               algorithms: Any = None, seeds: Any = None,
                **given: Any) -> list[Experiment]:
-    "The rivals at two depths: MLPs of 5 and 10 layers, and muPC networks beside them, at `smoke`; else VGG5 and VGG10, one seed."
-    small, rows = choose("profile", profile, PROFILES) == "smoke", as_list("algorithms", algorithms, RIVALS, ROWS)
-    settings = (FOR_MLPS if small else {}) | {name: value for name, value in given.items() if value is not None}
+    """The rivals at two depths: MLPs of 5 and 10 layers, and muPC networks beside
+    them, at `smoke`; else VGG5 and VGG10, one seed.
+    """
+    small, rows = choose("profile", profile, PROFILES) == "smoke", as_list(
+        "algorithms", algorithms, RIVALS, ROWS)
+    settings = (FOR_MLPS if small else {}) | {
+        name: value
+        for name, value in given.items()
+        if value is not None}
     seeds = seeds if seeds is not None else [0, 1, 2] if small else [0]
-    plain, muPC = ([MLPS[0], MLPS[2]], ["mupc-64x4", "mupc-64x9"] if small else []) if models is None else (models, [])
-    usual = settings.get("learning_rate", PROFILES[profile]["settings"].get("learning_rate", 1e-3))
+    plain, muPC = ([MLPS[0], MLPS[2]],
+                   ["mupc-64x4", "mupc-64x9"] if small else []) if models is None else (
+                       models, [])
+    usual = settings.get("learning_rate",
+                         PROFILES[profile]["settings"].get("learning_rate", 1e-3))
     at_every_step = dict(learning_rate=usual / 10)
     told = PROFILES[profile]["rows"] | {"iPC+S (energy)": PRESETS["S+F (energy)"]}
-    of = lambda tempo: [row for row in rows if ALGORITHMS[row.partition(" (")[0]].tempo == tempo]
-    found = [exp for tempo, rate in (("batch", {}), ("step", at_every_step)) if of(tempo)
-             for exp in grid(profile, datasets, plain, of(tempo), "none", seeds, rows=told, **settings | rate)]
+    of = lambda tempo: [
+        row for row in rows if ALGORITHMS[row.partition(" (")[0]].tempo == tempo]
+    found = [
+        exp for tempo, rate in (("batch", {}), ("step", at_every_step)) if of(tempo)
+        for exp in grid(profile, datasets, plain, of(tempo), "none", seeds, rows=told,
+                        **settings | rate)]
     for model in muPC:
         left_out = ("learning_rate", "output", "batch_size")
-        published = {name: value for name, value in mupc_settings(model).items() if name not in left_out}
-        found += grid(profile, datasets, model, [row for row in rows if row in ("BP", "PC", "PC-ALM")], "none", seeds,
-                      rows={"PC": published}, **settings | dict(learning_rate=1e-2, activation="relu", weight_decay=0.0))
+        published = {
+            name: value
+            for name, value in mupc_settings(model).items()
+            if name not in left_out}
+        found += grid(
+            profile, datasets, model,
+            [row for row in rows if row in ("BP", "PC", "PC-ALM")], "none", seeds,
+            rows={"PC": published},
+            **settings | dict(learning_rate=1e-2, activation="relu", weight_decay=0.0))
     return distinct(found)
 
 # %% ../../nbs/31_items.ipynb #b44efc5a
 ITEMS: dict[str, Callable[..., list[Experiment]]] = {
-    "fig2": figure_2, "fig4": figure_4, "fig5": figure_5, "fig6": figure_6, "fig7": figure_7,
-    "resnet18": resnet_18, "table1": table_1, "table2": table_2, "table6": table_6, "verdicts": verdict_runs,
-    "mupc": mupc_runs, "rivals": rival_runs}
-NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")      # nothing, or (table5) what a search found
-NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops")
+    "fig2": figure_2, "fig4": figure_4, "fig5": figure_5, "fig6": figure_6,
+    "fig7": figure_7, "resnet18": resnet_18, "table1": table_1, "table2": table_2,
+    "table6": table_6, "verdicts": verdict_runs, "mupc": mupc_runs,
+    "rivals": rival_runs}
+# nothing, or (table5) what a search found
+NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")
+NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "looked_at", "first_epoch",
+                "peak_tflops")
 
 
 def items(notebook: str, profile: str, **parameters: Any) -> list[Experiment]:
-    """The experiments that a notebook asks `results` for, in its order; empty if it trains nothing, or depends on a search.
+    """The experiments that a notebook asks `results` for, in its order; empty if it
+    trains nothing, or depends on a search.
 
-    parameters: of the notebook, by name, as papermill gives them. Raises ValueError for what is not allowed.
+    parameters: of the notebook, by name, as papermill gives them. Raises ValueError for
+    what is not allowed.
     """
     choose("notebook", notebook, [*ITEMS, *NOTHING])
     choose("profile", profile, PROFILES)
-    given = {name: value for name, value in parameters.items() if name not in NOT_SETTINGS}
+    given = {
+        name: value
+        for name, value in parameters.items()
+        if name not in NOT_SETTINGS}
     return ITEMS[notebook](profile, **given) if notebook in ITEMS else []
 
 
 def store_of(notebook: str, results_dir: Any) -> pathlib.Path:
-    "The store of a notebook's runs: `results_dir`, but Table 6 keeps seconds apart by device."
+    """The store of a notebook's runs: `results_dir`, but Table 6 keeps seconds apart
+    by device.
+    """
     folder = pathlib.Path(results_dir)
-    return folder / re.sub(r"[^A-Za-z0-9]+", "-", processor()) if notebook == "table6" else folder
+    return folder / re.sub(r"[^A-Za-z0-9]+", "-",
+                           processor()) if notebook == "table6" else folder
 
 # %% ../../nbs/31_items.ipynb #f443cc84
 SEARCHES: dict[str, dict] = {
-    "smoke": dict(trials=5, narrow=False, settings={}),
-    "laptop": dict(trials=40, narrow=True, settings=dict(
-        width=1 / 16, limit=2000, epochs=3, schedule_epochs=3, batch_size=32)),
-    "paper": dict(trials=500, narrow=False, settings=dict(epochs=25, select="validation"))}
+    "smoke":
+        dict(trials=5, narrow=False, settings={}), "laptop":
+            dict(
+                trials=40, narrow=True,
+                settings=dict(width=1 / 16, limit=2000, epochs=3, schedule_epochs=3,
+                              batch_size=32)), "paper":
+                                  dict(trials=500, narrow=False,
+                                       settings=dict(epochs=25, select="validation"))}
 
 
 def narrowed(exp: Experiment) -> dict[str, Any]:
     "The space of an experiment with gelu alone and every other value of T."
     few = dict(activation=["gelu"], T=steps_of(exp.layers)[::2])
-    return space(exp, **{name: values for name, values in few.items() if name not in unused(exp)})
+    return space(
+        exp,
+        **{name: values
+           for name, values in few.items()
+           if name not in unused(exp)})
 
 
-def plan_search(exp: Experiment, profile: str, trials: int | None = None, **options: Any) -> Search:
+def plan_search(exp: Experiment, profile: str, trials: int | None = None,
+                **options: Any) -> Search:
     "The search around an experiment at a profile; trials None: the profile's."
     p = SEARCHES[choose("profile", profile, SEARCHES)]
-    return Search(exp, p["trials"] if trials is None else trials, narrowed(exp) if p["narrow"] else None, **options)
+    return Search(exp, p["trials"] if trials is None else trials,
+                  narrowed(exp) if p["narrow"] else None, **options)
 
 
-def plans(notebook: str, profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None, batch_norm: str = "none",
-          trials: int | None = None, seeds: Any = None, storage: Any = None, **given: Any) -> list[Search]:
-    """The searches that a notebook makes before it trains; empty for all but table5. Arguments: its parameters.
+def plans(notebook: str, profile: str, datasets: Any = None, models: Any = None,
+          algorithms: Any = None, batch_norm: str = "none", trials: int | None = None,
+          seeds: Any = None, storage: Any = None, **given: Any) -> list[Search]:
+    """The searches that a notebook makes before it trains; empty for all but table5.
+    Arguments: its parameters.
 
-    seeds and storage decide nothing here: the trials have seed 0. Raises ValueError for what is not allowed.
+    seeds and storage decide nothing here: the trials have seed 0. Raises ValueError for
+    what is not allowed.
     """
     if choose("notebook", notebook, [*ITEMS, *NOTHING]) != "table5":
         return []
-    given = {name: value for name, value in given.items() if value is not None and name not in NOT_SETTINGS}
+    given = {
+        name: value
+        for name, value in given.items()
+        if value is not None and name not in NOT_SETTINGS}
     settings = SEARCHES[choose("profile", profile, SEARCHES)]["settings"] | given
     chosen = models or "vgg5", algorithms or ["PC", "S+F"], batch_norm
-    bases = grid(profile, datasets, *chosen, 0, rows={}, **settings)                # rows: none from another search
+    # rows: none from another search
+    bases = grid(profile, datasets, *chosen, 0, rows={}, **settings)
     return [plan_search(exp, profile, trials) for exp in bases]
 
 # %% ../../nbs/31_items.ipynb #b0f71ff7
 def next_profile(profile: str) -> str:
     "The next larger profile; the largest is its own."
     order = list(PROFILES)
-    return order[min(order.index(choose("profile", profile, order)) + 1, len(order) - 1)]
+    return order[min(
+        order.index(choose("profile", profile, order)) + 1,
+        len(order) - 1)]
 
 
 def larger_scale(profile: str, store: Any, notebook: str, **parameters: Any) -> Any:
-    """What a store holds of a notebook's runs at the next larger profile, up to five seeds, as `results` would return it.
+    """What a store holds of a notebook's runs at the next larger profile, up to five
+    seeds, as `results` would return it.
 
-    Trains nothing; prints how much there is, or how to make it. parameters: as for `items`.
+    Trains nothing; prints how much there is, or how to make it. parameters: as for
+    `items`.
     """
     larger = next_profile(profile)
     seeds = {} if "seed" in parameters else {"seeds": [0, 1, 2, 3, 4]}
@@ -470,5 +705,6 @@ def larger_scale(profile: str, store: Any, notebook: str, **parameters: Any) -> 
               f"papermill nbs/{notebook}.ipynb out.ipynb -p profile {larger}")
     else:
         here, seeds = frame["key"].nunique(), frame["seed"].nunique()
-        print(f"Profile {larger}: {here} stored runs, {seeds} seed(s); a cell that is empty has not been run.")
+        print(f"Profile {larger}: {here} stored runs, {seeds} seed(s); a cell that is "
+              "empty has not been run.")
     return frame

@@ -11,17 +11,22 @@ import pathlib
 from typing import Any, Iterable, NamedTuple
 
 # %% ../../nbs/30_style.ipynb #1146765a
-COLOURS = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73", "yellow": "#F0E442",
-           "blue": "#0072B2", "vermilion": "#D55E00", "purple": "#CC79A7"}
-PAGE = 7.2                                                   # inches: the width of a page between its margins
-SETTINGS = {"font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "legend.fontsize": 7.5, "xtick.labelsize": 7,
-            "ytick.labelsize": 7, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-            "grid.alpha": 0.25, "grid.linewidth": 0.5,
-            "savefig.dpi": 200, "figure.dpi": 110, "svg.hashsalt": "pc_precision", "legend.frameon": False}
+COLOURS = {
+    "black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
+    "yellow": "#F0E442", "blue": "#0072B2", "vermilion": "#D55E00", "purple": "#CC79A7"}
+PAGE = 7.2  # inches: the width of a page between its margins
+SETTINGS = {
+    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "legend.fontsize": 7.5,
+    "xtick.labelsize": 7, "ytick.labelsize": 7, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+    "grid.linewidth": 0.5, "savefig.dpi": 200, "figure.dpi": 110,
+    "svg.hashsalt": "pc_precision", "legend.frameon": False}
 
 
 class Line(NamedTuple):
-    "How one line looks: a name of COLOURS, a matplotlib line style and marker; `hollow` markers for the second of a pair."
+    """How one line looks: a name of COLOURS, a matplotlib line style and marker;
+    `hollow` markers for the second of a pair.
+    """
     colour: str
     style: str = "-"
     marker: str = "o"
@@ -30,40 +35,61 @@ class Line(NamedTuple):
     def options(self) -> dict[str, Any]:
         "As keywords of matplotlib's plot."
         colour = COLOURS[self.colour]
-        return dict(color=colour, linestyle=self.style, linewidth=1.2, marker=self.marker, markersize=3.5,
+        return dict(color=colour, linestyle=self.style, linewidth=1.2,
+                    marker=self.marker, markersize=3.5,
                     markerfacecolor="white" if self.hollow else colour)
 
 # %% ../../nbs/30_style.ipynb #d2e29207
 LOOKS: dict[str, Line] = {
-    "BP": Line("black", "-", "o"), "PC": Line("vermilion", "--", "s"), "D": Line("purple", ":", "v"), "S": Line("orange", "-.", "^"),
-    "F": Line("sky", "--", "D"), "D+F": Line("green", ":", "P"), "S+F": Line("blue", "-", "X")}
-LOOKS |= {f"{name} (activity)": LOOKS[name] for name in ("S", "S+F")}      # rows of the two readings
-LOOKS |= {"S (energy)": Line("orange", ":", "<"), "S+F (energy)": Line("blue", "--", ">")}
+    "BP": Line("black", "-", "o"), "PC": Line("vermilion", "--", "s"),
+    "D": Line("purple", ":", "v"), "S": Line("orange", "-.", "^"), "F": Line(
+        "sky", "--", "D"), "D+F": Line("green", ":",
+                                       "P"), "S+F": Line("blue", "-", "X")}
+# rows of the two readings
+LOOKS |= {f"{name} (activity)": LOOKS[name] for name in ("S", "S+F")}
+LOOKS |= {
+    "S (energy)": Line("orange", ":", "<"), "S+F (energy)": Line("blue", "--", ">")}
 _twin = lambda name: name.replace(" (", "-CN (") if "(" in name else f"{name}-CN"
-_ORDER = ["PC", "D", "S", "S (activity)", "S (energy)", "F", "D+F", "S+F", "S+F (activity)", "S+F (energy)"]
+_ORDER = [
+    "PC", "D", "S", "S (activity)", "S (energy)", "F", "D+F", "S+F", "S+F (activity)",
+    "S+F (energy)"]
 PAIRED = ["BP", *(each for name in _ORDER for each in (name, _twin(name)))]
-LOOKS |= {_twin(name): look._replace(hollow=True) for name, look in LOOKS.items() if name != "BP"}
+LOOKS |= {
+    _twin(name): look._replace(hollow=True)
+    for name, look in LOOKS.items()
+    if name != "BP"}
 RIVALS = {
-    "ePC": Line("black", ":", "*"), "Meta-PC": Line("green", "-", "d"), "EP": Line("vermilion", ":", "p"), "PC-ALM": Line("sky", "-", "<"),
-    "iPC": Line("purple", "-.", "h"), "iPC+S": Line("orange", "--", "H"), "iPC+D": Line("green", "--", "8")}
-RIVALS |= {"iPC+S (activity)": RIVALS["iPC+S"], "iPC+S (energy)": Line("orange", ":", "H")}
+    "ePC": Line("black", ":", "*"), "Meta-PC": Line("green", "-", "d"),
+    "EP": Line("vermilion", ":", "p"), "PC-ALM": Line("sky", "-", "<"), "iPC": Line(
+        "purple", "-.", "h"), "iPC+S": Line("orange", "--",
+                                            "H"), "iPC+D": Line("green", "--", "8")}
+RIVALS |= {
+    "iPC+S (activity)": RIVALS["iPC+S"], "iPC+S (energy)": Line("orange", ":", "H")}
 LOOKS |= RIVALS
 PAIRED += list(RIVALS)
 
 # %% ../../nbs/30_style.ipynb #6ed9aeac
-def page_figure(rows: int = 1, columns: int = 1, height: float = 2.2, **options: Any) -> tuple[Any, Any]:
-    "A figure of the width of a page with `rows` of `height` inches, and its axes (rows, columns)."
+def page_figure(rows: int = 1, columns: int = 1, height: float = 2.2,
+                **options: Any) -> tuple[Any, Any]:
+    """A figure of the width of a page with `rows` of `height` inches, and its axes
+    (rows, columns).
+    """
     import matplotlib.pyplot as plt
     with plt.rc_context(SETTINGS):
-        made = plt.subplots(rows, columns, figsize=(PAGE, rows * height), layout="constrained", squeeze=False,
+        made = plt.subplots(rows, columns, figsize=(PAGE, rows * height),
+                            layout="constrained", squeeze=False,
                             **dict(sharey="row") | options)
         interactive = plt.isinteractive()
-    plt.ion() if interactive else plt.ioff()       # a notebook's backend turns it on in the first figure, rc_context off again
+    # a notebook's backend turns it on in the first figure, rc_context off again
+    plt.ion() if interactive else plt.ioff()
     return made
 
 
-def layer_lines(ax: Any, lines: dict[str, Iterable], looks: dict[str, Line], title: str = "") -> None:
-    "One line for each name of `lines`, values of layers 1..L, looking as `looks` says; the x axis counts layers."
+def layer_lines(ax: Any, lines: dict[str, Iterable], looks: dict[str, Line],
+                title: str = "") -> None:
+    """One line for each name of `lines`, values of layers 1..L, looking as `looks`
+    says; the x axis counts layers.
+    """
     from matplotlib.ticker import MaxNLocator
     for name, values in lines.items():
         values = list(values)
@@ -75,13 +101,18 @@ def layer_lines(ax: Any, lines: dict[str, Iterable], looks: dict[str, Line], tit
 
 def legend_below(fig: Any, axes: Any, columns: int = 4) -> None:
     "One legend for all panels, under them; each name once."
-    named = {name: line for ax in axes.flat for line, name in zip(*ax.get_legend_handles_labels())}
-    fig.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns, fontsize=SETTINGS["legend.fontsize"],
-               frameon=False, handlelength=3)
+    named = {
+        name: line
+        for ax in axes.flat
+        for line, name in zip(*ax.get_legend_handles_labels())}
+    fig.legend(named.values(), named.keys(), loc="outside lower center", ncols=columns,
+               fontsize=SETTINGS["legend.fontsize"], frameon=False, handlelength=3)
 
 # %% ../../nbs/30_style.ipynb #34e03a8e
 def save_figure(fig: Any, out_dir: Any, name: str) -> list[pathlib.Path]:
-    "Save as `out_dir`/name.png and .svg, without date, so that an equal figure gives equal files."
+    """Save as `out_dir`/name.png and .svg, without date, so that an equal figure gives
+    equal files.
+    """
     import matplotlib.pyplot as plt
     folder = pathlib.Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +134,9 @@ def epoch_lines(ax: Any, lines: dict[str, Iterable], looks: dict[str, Line]) -> 
     "One line for each name of `lines`, values of epochs 1.., looking as `looks` says."
     for name, values in lines.items():
         values = list(values)
-        ax.plot(range(1, len(values) + 1), values, label=name, markevery=1 + len(values) // 12, **looks[name].options())
+        ax.plot(range(1,
+                      len(values) + 1), values, label=name,
+                markevery=1 + len(values) // 12, **looks[name].options())
         epoch_axis(ax, len(values))
 
 # %% ../../nbs/30_style.ipynb #1309f5e2
@@ -111,10 +144,12 @@ def colour_bar(fig: Any, image: Any, axes: Any, label: str, **options: Any) -> A
     "A colour bar beside `axes`, in the style of the figures."
     import matplotlib.pyplot as plt
     with plt.rc_context(SETTINGS):
-        return fig.colorbar(image, ax=axes, label=label, **dict(aspect=30, pad=0.01) | options)
+        return fig.colorbar(image, ax=axes, label=label,
+                            **dict(aspect=30, pad=0.01) | options)
 
 # %% ../../nbs/30_style.ipynb #70cd8089
 def patch_legend(fig: Any, handles: list) -> None:
     "A legend below all panels, at most seven names a row."
-    fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7), fontsize=SETTINGS["legend.fontsize"],
-               frameon=False, handlelength=1.6, columnspacing=1.2)
+    fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 7),
+               fontsize=SETTINGS["legend.fontsize"], frameon=False, handlelength=1.6,
+               columnspacing=1.2)

@@ -30,7 +30,9 @@ MOST_SEEDS = 100                                             # more are not coun
 
 
 class Difference(NamedTuple):
-    "What a claim says is larger than `least`: its mean over `n` seeds and the half width of the 95 % interval."
+    """What a claim says is larger than `least`: its mean over `n` seeds and the half
+    width of the 95 % interval.
+    """
     name: str
     mean: float
     half: float
@@ -43,40 +45,52 @@ class Difference(NamedTuple):
     lacking: tuple = ()                                      # seeds that lack a run
     needs: int = 2                                           # seeds
     std: float = np.nan                                      # over seeds
-    noise: float = np.nan                                    # of one seed, from inside its runs
-    untuned: bool = False                                    # whether nobody searched the settings of one of its cells
+    noise: float = np.nan  # of one seed, from inside its runs
+    untuned: bool = False  # whether nobody searched the settings of one of its cells
 
     @property
     def complete(self) -> bool:
         "Whether there are enough seeds, each with all its runs, none of them diverged."
-        return not self.missing and not self.lacking and not self.diverged and self.n >= self.needs and self.half == self.half
+        lost = self.missing or self.lacking or self.diverged
+        return not lost and self.n >= self.needs and self.half == self.half
 
     @property
     def verdict(self) -> str:
-        "Whether the interval lies above `least`, below, or neither; undecided unless `complete`."
+        """Whether the interval lies above `least`, below, or neither; undecided unless
+        `complete`.
+        """
         if not self.complete:
             return UNDECIDED
-        return HOLDS if self.mean - self.half > self.least else FAILS if self.mean + self.half < self.least else UNDECIDED
+        if self.mean - self.half > self.least:
+            return HOLDS
+        return FAILS if self.mean + self.half < self.least else UNDECIDED
 
     @property
     def seeds_needed(self) -> int | None:
-        "The fewest seeds whose interval leaves `least` out with this mean and deviation; None: more than MOST_SEEDS."
+        """The fewest seeds whose interval leaves `least` out with this mean and
+        deviation; None: more than MOST_SEEDS.
+        """
         away = abs(self.mean - self.least)
-        return next((n for n in range(2, MOST_SEEDS + 1) if half_width(self.std, self.noise, n) < away), None)
+        return next((n for n in range(2, MOST_SEEDS + 1)
+                     if half_width(self.std, self.noise, n) < away), None)
 
     def __str__(self) -> str:
         if self.missing:
             return f"{self.name}: no runs of {', '.join(self.missing)}"
         lost = f", {self.diverged} diverged" if self.diverged else ""
-        lost += f", a run is lacking of seed {' and '.join(map(str, self.lacking))}" if self.lacking else ""
-        spread = f"± {'at least ' * (self.n == 1)}{self.half:.1f}" if self.half == self.half else "± unknown"
-        more = f"{self.mean:+.1f} {spread} {self.unit}" if self.n else "no seed has all runs"
+        if self.lacking:
+            lost += f", a run is lacking of seed {' and '.join(map(str, self.lacking))}"
+        known = f"{'at least ' * (self.n == 1)}{self.half:.1f}"
+        spread = f"± {known if self.half == self.half else 'unknown'} {self.unit}"
+        more = f"{self.mean:+.1f} {spread}" if self.n else "no seed has all runs"
         threshold = f", to exceed {self.least:g}" if self.least else ""
-        return f"{self.name}: {more}{threshold} (n = {self.n}{lost}: {self.verdict.split()[0]}{self.would_decide()})"
+        word = self.verdict.split()[0] + self.would_decide()
+        return f"{self.name}: {more}{threshold} (n = {self.n}{lost}: {word})"
 
     def would_decide(self) -> str:
         "What would decide an undecided difference, in words."
-        if self.verdict != UNDECIDED or self.missing or self.diverged or self.half != self.half:
+        lost = self.missing or self.diverged or self.half != self.half
+        if lost or self.verdict != UNDECIDED:
             return ""
         if not self.complete:
             return f", needs {self.needs} seeds with all runs"
@@ -84,14 +98,18 @@ class Difference(NamedTuple):
 
 
 def half_width(std: float, noise: float, n: int) -> float:
-    "Half of Student's 95 % interval of a mean over `n` seeds, at least what the `noise` inside the runs allows."
+    """Half of Student's 95 % interval of a mean over `n` seeds, at least what the
+    `noise` inside the runs allows.
+    """
     from scipy import stats
     spread = stats.t.ppf(0.975, n - 1) * std / n**0.5 if n > 1 else np.nan
     return float(np.fmax(spread, stats.norm.ppf(0.975) * noise / n**0.5))
 
 
 class Verdict(NamedTuple):
-    "A claim, the verdict on it, the numbers in words, how many runs it rests on, the differences behind it."
+    """A claim, the verdict on it, the numbers in words, how many runs it rests on, the
+    differences behind it.
+    """
     claim: str
     verdict: str
     numbers: str
@@ -104,104 +122,147 @@ class Verdict(NamedTuple):
         return self.verdict + " (untuned)" * any(d.untuned for d in self.differences)
 
 # %% ../../nbs/34_verdicts.ipynb #59310652
-def conclude(claim: str, differences: Iterable[Difference], lacks: Iterable[str] = (), decided: bool = True, note: str = "") -> Verdict:
-    "The verdict on a claim that says all of `differences`; lacks: pairs without runs, which it names; decided: whether it may be."
+def conclude(claim: str, differences: Iterable[Difference], lacks: Iterable[str] = (),
+             decided: bool = True, note: str = "") -> Verdict:
+    """The verdict on a claim that says all of `differences`; lacks: pairs without
+    runs, which it names; decided: whether it may be.
+    """
     differences = tuple(differences)
     words = {d.verdict for d in differences}
     word = FAILS if FAILS in words else HOLDS if words == {HOLDS} else UNDECIDED
-    numbers = [*map(str, differences), *([f"without {', '.join(lacks)}, of which there are no runs"] if lacks else []), *([note] if note else [])]
-    return Verdict(claim, word if decided else UNDECIDED, "; ".join(numbers), len({k for d in differences for k in d.keys}), differences)
+    numbers = [
+        *map(str, differences),
+        *([f"without {', '.join(lacks)}, of which "
+           "there are no runs"] if lacks else []), *([note] if note else [])]
+    return Verdict(claim, word if decided else UNDECIDED, "; ".join(numbers),
+                   len({k
+                        for d in differences
+                        for k in d.keys}), differences)
 
 # %% ../../nbs/34_verdicts.ipynb #a0c117c7
-TEST_IMAGES = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "tiny_imagenet": 10_000}
-
+TEST_IMAGES = {
+    "digits": 360, "cifar10": 10_000, "cifar100": 10_000, "tiny_imagenet": 10_000}
 
 RULES_SCALE = dict(dataset="cifar10", epochs=PROFILES["laptop"]["epochs"]) | {
-    name: PROFILES["laptop"]["settings"][name] for name in ("width", "limit", "batch_size")}
+    name: PROFILES["laptop"]["settings"][name]
+    for name in ("width", "limit", "batch_size")}
 RULES_SEEDS, RULES_NETWORKS = (0, 1, 2), ("vgg5", "vgg7", "vgg10")
 
 
 def at_rules_scale(runs: Any) -> bool:
     "Whether all runs are of the scale that the rules fix."
-    return len(runs) > 0 and all(name in runs and (runs[name] == value).all() for name, value in RULES_SCALE.items())
+    return len(runs) > 0 and all(name in runs and (runs[name] == value).all()
+                                 for name, value in RULES_SCALE.items())
 
 
 def one_scale(frame: Any) -> Any:
     """One row a run with its kind of BatchNorm and whether it is untuned.
 
-    ValueError if data set, model, algorithm, BatchNorm and seed do not name one run, such as two readings of S+F.
+    ValueError if data set, model, algorithm, BatchNorm and seed do not name one run,
+    such as two readings of S+F.
     """
     table = scores(frame)
     if table.empty:
-        return table.reindex(columns=["key", "dataset", "model", "algorithm", "norm", "seed", "outcome", "score"])
-    table = table.assign(norm=norm_of(table), untuned=table["untuned"] if "untuned" in table else untuned(table))
+        return table.reindex(columns=[
+            "key", "dataset", "model", "algorithm", "norm", "seed", "outcome", "score"])
+    table = table.assign(
+        norm=norm_of(table),
+        untuned=table["untuned"] if "untuned" in table else untuned(table))
     cell = ["model", "algorithm", "norm", "seed"]
     if table.dataset.nunique() > 1 or table.duplicated(cell).any():
-        raise ValueError("a verdict needs runs of one data set and one scale: filter dataset, reading, width, limit or bn_mode first")
+        raise ValueError("a verdict needs runs of one data set and one scale: filter "
+                         "dataset, reading, width, limit or bn_mode first")
     return table
 
 
 def accuracies(frame: Any) -> Any:
-    "One row a run: test accuracy in per cent as `value`, its binomial standard error as `error`."
+    """One row a run: test accuracy in per cent as `value`, its binomial standard error
+    as `error`.
+    """
     table = one_scale(frame)
     images = table.dataset.map(TEST_IMAGES).astype(float)
-    p = (table.score * images + 1) / (images + 2)             # so that 0 and 1 have an error, too
-    return table.assign(value=100 * table.score, error=100 * np.sqrt(p * (1 - p) / images))
+    p = (table.score * images + 1) / (images + 2)  # so that 0 and 1 have an error, too
+    return table.assign(value=100 * table.score, error=100 * np.sqrt(p *
+                                                                     (1 - p) / images))
 
 # %% ../../nbs/34_verdicts.ipynb #300c8dff
 def from_energies(frame: Any, measure: Callable) -> Any:
     """One row a run: `measure` of the layer energies in the last epoch as `value`.
 
-    measure: from a table of energies (epochs, layers) to a number an epoch. error: its deviation over the later half of them.
+    measure: from a table of energies (epochs, layers) to a number an epoch. error: its
+    deviation over the later half of them.
     """
     table, values = one_scale(frame), {}
     rows = frame[(frame["split"] == "train") & (frame["metric"] == "energy")]
     for key, one in rows.groupby("key"):
-        energies = one.pivot(index="epoch", columns="layer", values="value").astype(float).dropna()
-        numbers = measure(energies.clip(lower=np.finfo(np.float32).tiny))       # what is 0 in float32 is at most this
-        values[key] = numbers.iloc[-1] if len(numbers) else np.nan, numbers.iloc[len(numbers) // 2:].std()
-    columns = [table.key.map({k: v[i] for k, v in values.items()}).astype(float) for i in (0, 1)]
+        energies = one.pivot(index="epoch", columns="layer",
+                             values="value").astype(float).dropna()
+        # what is 0 in float32 is at most this
+        numbers = measure(energies.clip(lower=np.finfo(np.float32).tiny))
+        values[key] = numbers.iloc[-1] if len(
+            numbers) else np.nan, numbers.iloc[len(numbers) // 2:].std()
+    columns = [
+        table.key.map({k: v[i]
+                       for k, v in values.items()}).astype(float)
+        for i in (0, 1)]
     good = table.outcome != "diverged"
     return table.assign(value=columns[0].where(good), error=columns[1].where(good))
 
 # %% ../../nbs/34_verdicts.ipynb #b750c4bc
-Cell = tuple[str, str, str]                                   # model, algorithm, kind of BatchNorm
+Cell = tuple[str, str, str]  # model, algorithm, kind of BatchNorm
 
 
-def weights_of(pairs: Iterable[tuple[Cell, Cell | None]], over: int | None = None) -> dict[Cell, float]:
-    "The weight of each cell in the sum of first less second over `pairs`, over their number or `over`."
+def weights_of(pairs: Iterable[tuple[Cell, Cell | None]],
+               over: int | None = None) -> dict[Cell, float]:
+    """The weight of each cell in the sum of first less second over `pairs`, over their
+    number or `over`.
+    """
     pairs, weights = list(pairs), {}
-    for cell, sign in [(cell, sign) for pair in pairs for cell, sign in zip(pair, (1, -1)) if cell]:
+    for cell, sign in [
+        (cell, sign) for pair in pairs for cell, sign in zip(pair, (1, -1)) if cell]:
         weights[cell] = weights.get(cell, 0.0) + sign / (over or len(pairs))
     return weights
 
 
-def difference(runs: Any, name: str, pairs: Iterable[tuple[Cell, Cell | None]], over: int | None = None,
-               least: float = 0.0, unit: str = POINTS) -> Difference:
-    """Sum over `pairs` of cells of first less second (None: nothing), over their number or `over`; missing cells are named.
+def difference(runs: Any, name: str, pairs: Iterable[tuple[Cell, Cell | None]],
+               over: int | None = None, least: float = 0.0,
+               unit: str = POINTS) -> Difference:
+    """Sum over `pairs` of cells of first less second (None: nothing), over their
+    number or `over`; missing cells are named.
 
     runs: a row a run with value and error, as from `accuracies`.
     """
-    weights, at, whole_scale = weights_of(pairs, over), list(zip(runs.model, runs.algorithm, runs.norm)), at_rules_scale(runs)
+    weights, at, whole_scale = weights_of(pairs, over), list(
+        zip(runs.model, runs.algorithm, runs.norm)), at_rules_scale(runs)
     runs = runs.assign(cell=at)[[cell in weights for cell in at]]
     absent = tuple(" ".join(cell) for cell in weights if cell not in set(at))
     if absent or not weights:
-        return Difference(name, np.nan, np.nan, 0, least, unit, missing=absent or ("any algorithm it needs",))
+        return Difference(name, np.nan, np.nan, 0, least, unit, missing=absent
+                          or ("any algorithm it needs",))
     weight = runs["cell"].map(weights)
-    sums = runs.assign(value=weight * runs["value"], error=(weight * runs["error"]) ** 2).groupby("seed")
+    sums = runs.assign(value=weight * runs["value"],
+                       error=(weight * runs["error"])**2).groupby("seed")
     there = sums.cell.nunique() == len(weights)
     whole = there & (sums.value.count() == len(weights))
-    per_seed, noise = sums.value.sum()[whole], float(sums.error.sum(min_count=len(weights))[whole].mean() ** 0.5)
+    per_seed, noise = sums.value.sum()[whole], float(
+        sums.error.sum(min_count=len(weights))[whole].mean()**0.5)
     seeds = {*there.index, *(RULES_SEEDS if whole_scale else ())}
-    return Difference(name, float(per_seed.mean()), half_width(per_seed.std(), noise, len(per_seed)) if len(per_seed) else np.nan,
-                      len(per_seed), least, unit, tuple(runs["key"]), int((runs["outcome"] == "diverged").sum()),
-                      lacking=tuple(sorted(seeds - {*there.index[there]})), needs=len(RULES_SEEDS) if whole_scale else 2,
-                      std=float(per_seed.std()), noise=noise, untuned="untuned" in runs and bool(runs["untuned"].any()))
+    return Difference(
+        name, float(per_seed.mean()),
+        half_width(per_seed.std(), noise, len(per_seed)) if len(per_seed) else np.nan,
+        len(per_seed), least, unit, tuple(runs["key"]),
+        int((runs["outcome"] == "diverged").sum()), lacking=tuple(
+            sorted(seeds - {*there.index[there]})),
+        needs=len(RULES_SEEDS) if whole_scale else 2, std=float(per_seed.std()),
+        noise=noise, untuned="untuned" in runs and bool(runs["untuned"].any()))
 
 # %% ../../nbs/34_verdicts.ipynb #b66fe7c8
 def models_of(runs: Any) -> list[str]:
-    "The models of the runs, shallow ones first; at the scale of the rules always its three."
-    return list(RULES_NETWORKS) if at_rules_scale(runs) else sorted(set(runs.model), key=depth)
+    """The models of the runs, shallow ones first; at the scale of the rules always its
+    three.
+    """
+    return list(RULES_NETWORKS) if at_rules_scale(runs) else sorted(
+        set(runs.model), key=depth)
 
 
 def ends_of(runs: Any) -> tuple[str, str]:
@@ -215,39 +276,46 @@ def pairs_in(runs: Any, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str
     return [pair for pair in pairs if set(pair) <= set(runs.algorithm)]
 
 
-def lacking_pairs(pairs: Iterable[tuple[str, str]], used: Iterable[tuple[str, str]]) -> list[str]:
+def lacking_pairs(pairs: Iterable[tuple[str, str]],
+                  used: Iterable[tuple[str, str]]) -> list[str]:
     "The pairs that are not used, in words."
     used = set(used)
     return [f"{a} and {b}" for a, b in pairs if (a, b) not in used]
 
 
-def across(models: Iterable[str], first: tuple[str, str], second: tuple[str, str] | None) -> list[tuple]:
+def across(models: Iterable[str], first: tuple[str, str],
+           second: tuple[str, str] | None) -> list[tuple]:
     "The pair of cells (algorithm, BatchNorm) `first` and `second`, for each model."
     return [((m, *first), second and (m, *second)) for m in models]
 
 # %% ../../nbs/34_verdicts.ipynb #12162d0c
 def energy_imbalance(frame: Any) -> Verdict:
-    """"In PCNs there is a significant energy imbalance, where early layers have multiple orders of magnitude less energy than
-    later layers. This does not happen in BP-trained models" (Section 4).
+    """"In PCNs there is a significant energy imbalance, where early layers have
+    multiple orders of magnitude less energy than later layers. This does not happen
+    in BP-trained models" (Section 4).
 
-    Tested: log10(E_L / E_1) in the last epoch, mean over the models, no BatchNorm: PC's exceeds 2, and PC's exceeds BP's.
+    Tested: log10(E_L / E_1) in the last epoch, mean over the models, no BatchNorm: PC's
+    exceeds 2, and PC's exceeds BP's.
     """
     runs = from_energies(frame, lambda e: np.log10(e.iloc[:, -1] / e.iloc[:, 0]))
     models = models_of(runs)
     return conclude("1. Energy concentrates near the output in PC, not in BP", [
-        difference(runs, "PC: output over layer 1", across(models, ("PC", "none"), None), least=2, unit=ORDERS),
-        difference(runs, "PC: more than BP", across(models, ("PC", "none"), ("BP", "none")), unit=ORDERS)])
+        difference(runs, "PC: output over layer 1", across(models, ("PC", "none"),
+                                                           None), least=2, unit=ORDERS),
+        difference(runs, "PC: more than BP",
+                   across(models, ("PC", "none"), ("BP", "none")), unit=ORDERS)])
 
 # %% ../../nbs/34_verdicts.ipynb #10ba5b21
 FORWARD = (("F", "PC"), ("D+F", "D"), ("S+F", "S"))
 
 
 def forward_update(frame: Any) -> Verdict:
-    """"Removing forward updates [...] causes significant accuracy degradation, which becomes more pronounced with increasing
-    network depth" (Appendix C).
+    """"Removing forward updates [...] causes significant accuracy degradation, which
+    becomes more pronounced with increasing network depth" (Appendix C).
 
-    Tested: accuracy with less without forward update, mean over PC, D and S (those that were run, PC among them), no BatchNorm:
-    positive in the deepest model, and larger there than in the shallowest.
+    Tested: accuracy with less without forward update, mean over PC, D and S (those that
+    were run, PC among them), no BatchNorm: positive in the deepest model, and larger
+    there than in the shallowest.
     """
     runs = accuracies(frame)
     used, (shallow, deep) = pairs_in(runs, FORWARD), ends_of(runs)
@@ -264,89 +332,132 @@ SHARES = (("S+F", "F"), ("D+F", "F"))
 
 
 def first_layer_share(frame: Any) -> Verdict:
-    """"With spiking precision and forward update, the first layer's energy proportion is [...], whereas in the model without
-    spiking precision, this proportion drops dramatically. [...] our proposed precision methods successfully balance energy
+    """"With spiking precision and forward update, the first layer's energy proportion
+    is [...], whereas in the model without spiking precision, this proportion drops
+    dramatically. [...] our proposed precision methods successfully balance energy
     distribution across layers" (Appendix C).
 
-    Tested: log10(E_1 / sum_l E_l) in the last epoch, mean over the models, no BatchNorm: S+F's exceeds F's, D+F's exceeds F's.
+    Tested: log10(E_1 / sum_l E_l) in the last epoch, mean over the models, no
+    BatchNorm: S+F's exceeds F's, D+F's exceeds F's.
     """
     runs = from_energies(frame, lambda e: np.log10(e.iloc[:, 0] / e.sum(axis=1)))
     used = pairs_in(runs, SHARES)
     return conclude("3. The schedule lifts the first layer's share of the energy", [
-        difference(runs, f"{a} over {b}", across(models_of(runs), (a, "none"), (b, "none")), unit=ORDERS) for a, b in used or SHARES],
-        lacking_pairs(SHARES, used), SHARES[0] in used)
+        difference(runs, f"{a} over {b}",
+                   across(models_of(runs), (a, "none"), (b, "none")), unit=ORDERS)
+        for a, b in used or SHARES], lacking_pairs(SHARES, used), SHARES[0] in used)
 
 # %% ../../nbs/34_verdicts.ipynb #9a26c697
 def batchnorm_freezing(frame: Any) -> Verdict:
-    """"BatchNorm Freezing significantly enhances model performance when combined with our precision module and forward update
-    [...]. In contrast, when BF was applied to standard PC or only with forward update, we observed performance degradation
+    """"BatchNorm Freezing significantly enhances model performance when combined with
+    our precision module and forward update [...]. In contrast, when BF was applied
+    to standard PC or only with forward update, we observed performance degradation
     rather than improvement in most cases" (Appendix C).
 
-    Tested: accuracy with BF less accuracy without BatchNorm, mean over the models: positive for S+F and D+F, negative for PC
-    and F.
+    Tested: accuracy with BF less accuracy without BatchNorm, mean over the models:
+    positive for S+F and D+F, negative for PC and F.
     """
     runs = accuracies(frame)
     cells = lambda a, *norms: across(models_of(runs), (a, norms[0]), (a, norms[1]))
-    return conclude("4. BatchNorm Freezing helps only schedule and forward update together", [
-        *(difference(runs, f"{a}: BF adds", cells(a, "freeze", "none")) for a in ("S+F", "D+F")),
-        *(difference(runs, f"{a}: BF costs", cells(a, "none", "freeze")) for a in ("PC", "F"))])
+    return conclude(
+        "4. BatchNorm Freezing helps only schedule and forward update "
+        "together", [
+            *(difference(runs, f"{a}: BF adds", cells(a, "freeze", "none"))
+              for a in ("S+F", "D+F")),
+            *(difference(runs, f"{a}: BF costs", cells(a, "none", "freeze"))
+              for a in ("PC", "F"))])
 
 # %% ../../nbs/34_verdicts.ipynb #20f556f2
-MARGIN = 1.0                                                  # points: a smaller benefit counts as none
-NUDGED = {without: [(f"{a}-CN", a) for a in without] for without in (("PC", "D", "S"), ("F", "D+F", "S+F"))}
+MARGIN = 1.0  # points: a smaller benefit counts as none
+NUDGED = {
+    without: [(f"{a}-CN", a) for a in without]
+    for without in (("PC", "D", "S"), ("F", "D+F", "S+F"))}
 
 
 def centre_nudging(frame: Any) -> Verdict:
-    """"In models without forward update [...] using center nudging enhances algorithm accuracy [...]. Once forward update is
-    added, center nudging ceases to yield performance benefits" (Section 5).
+    """"In models without forward update [...] using center nudging enhances algorithm
+    accuracy [...]. Once forward update is added, center nudging ceases to yield
+    performance benefits" (Section 5).
 
-    Tested: accuracy with centre nudging less without, mean over models and algorithms that were run (PC and S+F among them), no
-    BatchNorm: positive for PC, D, S; for F, D+F, S+F the loss by centre nudging exceeds -1 point.
+    Tested: accuracy with centre nudging less without, mean over models and algorithms
+    that were run (PC and S+F among them), no BatchNorm: positive for PC, D, S; for F,
+    D+F, S+F the loss by centre nudging exceeds -1 point.
     """
     runs = accuracies(frame)
-    cells = lambda pairs, sign=1: [c[::sign] for a, b in pairs for c in across(models_of(runs), (a, "none"), (b, "none"))]
+    cells = lambda pairs, sign=1: [
+        c[::sign]
+        for a, b in pairs
+        for c in across(models_of(runs), (a, "none"), (b, "none"))]
     plain, forward = (pairs_in(runs, pairs) for pairs in NUDGED.values())
     listed = lambda pairs: ", ".join(b for _, b in pairs)
     return conclude("5. Centre nudging helps only without the forward update", [
-        difference(runs, f"{listed(plain) or 'PC'}: CN adds", cells(plain or [("PC-CN", "PC")])),
-        difference(runs, f"{listed(forward) or 'S+F'}: CN costs", cells(forward or [("S+F-CN", "S+F")], -1), least=-MARGIN)],
-        lacking_pairs(sum(NUDGED.values(), []), plain + forward), ("PC-CN", "PC") in plain and ("S+F-CN", "S+F") in forward)
+        difference(runs, f"{listed(plain) or 'PC'}: CN adds",
+                   cells(plain or [("PC-CN", "PC")])),
+        difference(runs, f"{listed(forward) or 'S+F'}: CN costs",
+                   cells(forward or [("S+F-CN", "S+F")], -1), least=-MARGIN)],
+                    lacking_pairs(sum(NUDGED.values(), []), plain + forward),
+                    ("PC-CN", "PC") in plain and ("S+F-CN", "S+F") in forward)
 
 # %% ../../nbs/34_verdicts.ipynb #0a94c7e5
 class Depth:
-    "The runs of a frame with its shallowest and deepest network, and the differences that the claims below are made of."
+    """The runs of a frame with its shallowest and deepest network, and the differences
+    that the claims below are made of.
+    """
 
     def __init__(self, frame: Any):
         self.runs = accuracies(frame)
         self.shallow, self.deep = ends_of(self.runs)
 
-    def less(self, first: str, second: str, least: float = 0.0, deep: bool = False, norms: tuple[str, str] = ("none", "none")) -> Difference:
-        "Accuracy of `first` less `second`, mean over the networks or in the deepest alone."
-        models, short = [self.deep] if deep else models_of(self.runs), {"none": "", "freeze": " BF"}
-        named = [row + (" BN" if (row, norm) == ("BP", "freeze") else short[norm]) for row, norm in zip((first, second), norms)]
+    def less(
+        self, first: str, second: str, least: float = 0.0, deep: bool = False,
+        norms: tuple[str, str] = ("none", "none")) -> Difference:
+        """Accuracy of `first` less `second`, mean over the networks or in the deepest
+        alone.
+        """
+        models, short = [self.deep] if deep else models_of(self.runs), {
+            "none": "", "freeze": " BF"}
+        named = [
+            row + (" BN" if (row, norm) == ("BP", "freeze") else short[norm])
+            for row, norm in zip((first, second), norms)]
         where = f" in {self.deep}" if deep else ""
-        return difference(self.runs, f"{named[0]} less {named[1]}{where}", across(models, (first, norms[0]), (second, norms[1])), least=least)
+        return difference(self.runs, f"{named[0]} less {named[1]}{where}",
+                          across(models, (first, norms[0]), (second, norms[1])),
+                          least=least)
 
     def extra_fall(self, row: str, least: float, sign: int = 1) -> Difference:
-        "How much more an algorithm loses than BP from the shallowest to the deepest network; `sign` -1: how much less."
+        """How much more an algorithm loses than BP from the shallowest to the deepest
+        network; `sign` -1: how much less.
+        """
         at = lambda model, name: (model, name, "none")
-        falls = [(at(self.shallow, row), at(self.deep, row)), (at(self.deep, "BP"), at(self.shallow, "BP"))]
+        falls = [(at(self.shallow, row), at(self.deep, row)),
+                 (at(self.deep, "BP"), at(self.shallow, "BP"))]
         pairs = [pair[::sign] for pair in falls] if self.shallow != self.deep else []
-        return difference(self.runs, f"{row}: {'extra fall' if sign > 0 else 'extra fall, negated,'} to {self.deep}", pairs, over=1, least=least)
+        return difference(
+            self.runs,
+            f"{row}: {'extra fall' if sign > 0 else 'extra fall, negated,'} to "
+            f"{self.deep}",
+            pairs, over=1, least=least)
 
 
 def sf_follows(frame: Any) -> Verdict:
     "S+F less BP exceeds -2 points in the mean and -3 in the deepest network."
     d = Depth(frame)
-    return conclude("T1. S+F follows BP with depth", [d.less("S+F", "BP", -2), d.less("S+F", "BP", -3, deep=True)])
+    return conclude("T1. S+F follows BP with depth",
+                    [d.less("S+F", "BP", -2),
+                     d.less("S+F", "BP", -3, deep=True)])
 
 
 def pc_falls(frame: Any) -> Verdict:
-    "The extra fall of PC exceeds 3 points. Beside it, without a word: how far PC lies below BP in the deepest network."
+    """The extra fall of PC exceeds 3 points. Beside it, without a word: how far PC
+    lies below BP in the deepest network.
+    """
     d = Depth(frame)
     below = d.less("BP", "PC", deep=True)
-    note = f"no runs of {', '.join(below.missing)}" if below.missing else f"{below.mean:+.1f} ± {below.half:.1f} points"
-    return conclude("T2. PC falls with depth", [d.extra_fall("PC", 3)], note=f"beside it, BP less PC in {d.deep}: {note}")
+    note = f"{below.mean:+.1f} ± {below.half:.1f} points"
+    if below.missing:
+        note = f"no runs of {', '.join(below.missing)}"
+    return conclude("T2. PC falls with depth", [d.extra_fall("PC", 3)],
+                    note=f"beside it, BP less PC in {d.deep}: {note}")
 
 
 def f_falls(frame: Any) -> Verdict:
@@ -357,30 +468,42 @@ def f_falls(frame: Any) -> Verdict:
 def schedules_alone(frame: Any) -> Verdict:
     "D less PC and S less PC exceed 0 in the deepest network."
     d = Depth(frame)
-    return conclude("T4. Schedules alone are slightly better than PC in depth", [d.less(a, "PC", deep=True) for a in ("D", "S")])
+    return conclude("T4. Schedules alone are slightly better than PC in depth",
+                    [d.less(a, "PC", deep=True) for a in ("D", "S")])
 
 
 def best_in_depth(frame: Any) -> Verdict:
-    "S+F with BF exceeds S+F without, BP with BatchNorm and D+F with BF in the deepest network."
+    """S+F with BF exceeds S+F without, BP with BatchNorm and D+F with BF in the
+    deepest network.
+    """
     d, norms = Depth(frame), (("S+F", "none"), ("BP", "freeze"), ("D+F", "freeze"))
-    return conclude("T5. S+F with BF is best in depth", [d.less("S+F", a, deep=True, norms=("freeze", norm)) for a, norm in norms])
+    return conclude(
+        "T5. S+F with BF is best in depth",
+        [d.less("S+F", a, deep=True, norms=("freeze", norm)) for a, norm in norms])
 
 
 def readings_agree(frame: Any) -> Verdict:
-    "Our claim: neither reading of S+F, by rows of both, lies 2 points below the other in the mean."
+    """Our claim: neither reading of S+F, by rows of both, lies 2 points below the
+    other in the mean.
+    """
     d, names = Depth(by_row(frame)), [f"S+F ({reading})" for reading in READINGS]
-    return conclude("T6. Both readings of S+F reach the same accuracy", [d.less(*names, -2), d.less(*names[::-1], -2)])
+    return conclude("T6. Both readings of S+F reach the same accuracy",
+                    [d.less(*names, -2), d.less(*names[::-1], -2)])
 
 
 def nudged_pc_falls(frame: Any) -> Verdict:
     "The extra fall of PC-CN exceeds 3 points."
-    return conclude("F1. PC falls with depth with centre nudging, too", [Depth(frame).extra_fall("PC-CN", 3)])
+    return conclude("F1. PC falls with depth with centre nudging, too",
+                    [Depth(frame).extra_fall("PC-CN", 3)])
 
 
 def only_sf_stays(frame: Any) -> Verdict:
     "BP less D+F exceeds 3 points and S+F less BP exceeds -3 in the deepest network."
     d = Depth(frame)
-    return conclude("F2. Of both combinations only S+F stays near BP", [d.less("BP", "D+F", 3, deep=True), d.less("S+F", "BP", -3, deep=True)])
+    return conclude(
+        "F2. Of both combinations only S+F stays near BP",
+        [d.less("BP", "D+F", 3, deep=True),
+         d.less("S+F", "BP", -3, deep=True)])
 
 
 def df_avoids(frame: Any) -> Verdict:
@@ -389,17 +512,22 @@ def df_avoids(frame: Any) -> Verdict:
 
 
 def nudging_in_depth(frame: Any) -> Verdict:
-    "Accuracy with centre nudging less without, mean over PC, D, S, is larger in the deepest network than in the shallowest."
+    """Accuracy with centre nudging less without, mean over PC, D, S, is larger in the
+    deepest network than in the shallowest.
+    """
     d = Depth(frame)
-    gain = lambda m, sign: [((m, f"{a}-CN", "none"), (m, a, "none"))[::sign] for a in ("PC", "D", "S")]
+    gain = lambda m, sign: [
+        ((m, f"{a}-CN", "none"), (m, a, "none"))[::sign] for a in ("PC", "D", "S")]
     pairs = gain(d.deep, 1) + gain(d.shallow, -1) if d.deep != d.shallow else []
     return conclude("F4. Centre nudging matters more with depth",
-                    [difference(d.runs, f"PC, D, S: CN adds in {d.deep} more than in {d.shallow}", pairs, over=3)])
+                    [difference(d.runs, f"PC, D, S: CN adds in {d.deep} more than in "
+                                        f"{d.shallow}", pairs, over=3)])
 
 # %% ../../nbs/34_verdicts.ipynb #459f1d2a
 CLAIMS: dict[int | str, Callable[[Any], Verdict]] = {
-    1: energy_imbalance, 2: forward_update, 3: first_layer_share, 4: batchnorm_freezing, 5: centre_nudging,
-    "T1": sf_follows, "T2": pc_falls, "T3": f_falls, "T4": schedules_alone, "T5": best_in_depth, "T6": readings_agree,
+    1: energy_imbalance, 2: forward_update, 3: first_layer_share, 4: batchnorm_freezing,
+    5: centre_nudging, "T1": sf_follows, "T2": pc_falls, "T3": f_falls,
+    "T4": schedules_alone, "T5": best_in_depth, "T6": readings_agree,
     "F1": nudged_pc_falls, "F2": only_sf_stays, "F3": df_avoids, "F4": nudging_in_depth}
 OF_A_READING = (2, 3, 4, 5, "T1", "T4", "T5", "F2", "F4")     # claims about S or S+F
 
@@ -409,44 +537,62 @@ def of_reading(frame: Any, reading: str) -> Any:
     return frame[~frame["algorithm"].isin(SPIKING) | (frame["reading"] == reading)]
 
 
-def judge_claim(frame: Any, number: int | str, readings: Iterable[str] = READINGS) -> list[Verdict]:
-    "The verdict on a claim, or one for each reading if it is about S or S+F, named in the claim; a frame may be one of `by_row`."
-    frame = frame.assign(algorithm=frame["algorithm"].astype(str).str.replace(r" \(.*", "", regex=True))
+def judge_claim(frame: Any, number: int | str,
+                readings: Iterable[str] = READINGS) -> list[Verdict]:
+    """The verdict on a claim, or one for each reading if it is about S or S+F, named
+    in the claim; a frame may be one of `by_row`.
+    """
+    frame = frame.assign(
+        algorithm=frame["algorithm"].astype(str).str.replace(r" \(.*", "", regex=True))
     if number == "T6" or "reading" not in frame:
         return [CLAIMS[number](frame)]
     if number not in OF_A_READING:
         return [CLAIMS[number](of_reading(frame, "none of them"))]
-    found = [(reading, CLAIMS[number](of_reading(frame, reading))) for reading in readings]
+    found = [
+        (reading, CLAIMS[number](of_reading(frame, reading))) for reading in readings]
     return [v._replace(claim=f"{v.claim} ({reading})") for reading, v in found]
 
 
-def judge(frame: Any, numbers: Iterable[int | str] = tuple(CLAIMS), readings: Iterable[str] = READINGS) -> dict[str, list[Verdict]]:
-    "The verdicts on the claims of these numbers for each data set, from one tidy DataFrame as `results` returns it."
+def judge(frame: Any, numbers: Iterable[int | str] = tuple(CLAIMS),
+          readings: Iterable[str] = READINGS) -> dict[str, list[Verdict]]:
+    """The verdicts on the claims of these numbers for each data set, from one tidy
+    DataFrame as `results` returns it.
+    """
     runs = frame.drop_duplicates("key")
-    frame = frame.assign(untuned=frame["key"].map(dict(zip(runs["key"], untuned(runs)))))
-    return {dataset: [v for number in numbers for v in judge_claim(some, number, readings)]
-            for dataset, some in frame.groupby("dataset", sort=False)}
+    frame = frame.assign(
+        untuned=frame["key"].map(dict(zip(runs["key"], untuned(runs)))))
+    return {
+        dataset: [v for number in numbers for v in judge_claim(some, number, readings)]
+        for dataset, some in frame.groupby("dataset", sort=False)}
 
 
 def verdict_table(verdicts: dict[str, list[Verdict]]) -> Any:
     "A row a data set and claim."
     import pandas as pd
     columns = ["dataset", "claim", "verdict", "numbers", "runs"]
-    rows = [(dataset, v.claim, v.words, *v[2:4]) for dataset, some in verdicts.items() for v in some]
+    rows = [(dataset, v.claim, v.words, *v[2:4])
+            for dataset, some in verdicts.items()
+            for v in some]
     return pd.DataFrame(rows, columns=columns).set_index(columns[:2])
 
 # %% ../../nbs/34_verdicts.ipynb #4f79fa59
-SIGNS = {HOLDS: ("o", "blue", "blue"), FAILS: ("X", "vermilion", "vermilion"), UNDECIDED: ("s", "black", None)}
+SIGNS = {
+    HOLDS: ("o", "blue", "blue"), FAILS: ("X", "vermilion", "vermilion"),
+    UNDECIDED: ("s", "black", None)}
 
 
 def draw_difference(ax: Any, y: float, d: Difference, reach: float) -> None:
-    "One row: the 95 % interval, the mean as the sign of its verdict, and a tick at what it must exceed."
+    """One row: the 95 % interval, the mean as the sign of its verdict, and a tick at
+    what it must exceed.
+    """
     marker, edge, face = SIGNS[d.verdict]
     if not d.n:
-        ax.text(0.02 * reach, y, "not run", va="center", fontsize=SETTINGS["xtick.labelsize"], color="#666666")
+        ax.text(0.02 * reach, y, "not run", va="center",
+                fontsize=SETTINGS["xtick.labelsize"], color="#666666")
         return
     half = d.half if d.half == d.half else 0.0
-    ax.errorbar(d.mean, y, xerr=half, fmt=marker, color=COLOURS[edge], markersize=4.5, capsize=2, elinewidth=1,
+    ax.errorbar(d.mean, y, xerr=half, fmt=marker, color=COLOURS[edge], markersize=4.5,
+                capsize=2, elinewidth=1,
                 markerfacecolor=COLOURS[face] if face else "white")
     ax.plot([d.least] * 2, [y - 0.35, y + 0.35], color="#444444", linewidth=1)
 
@@ -454,12 +600,13 @@ def draw_difference(ax: Any, y: float, d: Difference, reach: float) -> None:
 def verdict_panel(ax: Any, some: list[Difference], unit: str) -> None:
     "The differences of one unit, first on top; intervals that leave the panel go on."
     means = [abs(d.mean) for d in some if d.n]
-    reach = min(1.3 * max([*means, 1.0]) + (10 if unit == POINTS else 1), 205 if unit == POINTS else np.inf)
+    reach = min(1.3 * max([*means, 1.0]) + (10 if unit == POINTS else 1),
+                205 if unit == POINTS else np.inf)
     ax.axvspan(0, reach, color="#0072B2", alpha=0.06, linewidth=0)
     for y, d in enumerate(some):
         draw_difference(ax, y, d, reach)
-    ax.set(yticks=range(len(some)), yticklabels=[d.name for d in some], ylim=(len(some) - 0.4, -0.6), xlim=(-reach, reach),
-           xlabel=unit)
+    ax.set(yticks=range(len(some)), yticklabels=[d.name for d in some],
+           ylim=(len(some) - 0.4, -0.6), xlim=(-reach, reach), xlabel=unit)
     ax.grid(False, axis="y")
 
 
@@ -471,18 +618,38 @@ def short_name(verdict: Verdict, difference: Difference) -> str:
 
 
 def verdict_figure(verdicts: dict[str, list[Verdict]]) -> Any:
-    "The differences behind the verdicts with their 95 % intervals: a row a data set, a column a unit."
+    """The differences behind the verdicts with their 95 % intervals: a row a data set,
+    a column a unit.
+    """
     from matplotlib.lines import Line2D
-    units = [u for u in (ORDERS, POINTS) if any(d.unit == u for some in verdicts.values() for v in some for d in v.differences)]
-    most = max((sum(d.unit == u for v in some for d in v.differences) for some in verdicts.values() for u in units), default=0)
-    fig, axes = page_figure(len(verdicts), len(units), max(2.9, 1.0 + 0.15 * most), sharey=False)
+    units = [
+        u for u in (ORDERS, POINTS) if any(d.unit == u
+                                           for some in verdicts.values()
+                                           for v in some
+                                           for d in v.differences)]
+    most = max((sum(d.unit == u
+                    for v in some
+                    for d in v.differences)
+                for some in verdicts.values()
+                for u in units), default=0)
+    fig, axes = page_figure(len(verdicts), len(units), max(2.9, 1.0 + 0.15 * most),
+                            sharey=False)
     for line, (dataset, some) in zip(axes, verdicts.items()):
         for ax, unit in zip(line, units):
-            named = [d._replace(name=short_name(v, d)) for v in some for d in v.differences if d.unit == unit]
+            named = [
+                d._replace(name=short_name(v, d))
+                for v in some
+                for d in v.differences
+                if d.unit == unit]
             verdict_panel(ax, named, unit)
             ax.set_title(dataset, fontsize=9)
-    handles = [Line2D([], [], linestyle="", marker=m, color=COLOURS[e], markerfacecolor=COLOURS[f] if f else "white", label=word)
-               for word, (m, e, f) in SIGNS.items()]
-    handles.append(Line2D([], [], linestyle="", marker="|", markersize=9, color="#444444", label="the claim: more than this"))
-    fig.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=SETTINGS["legend.fontsize"], frameon=False)
+    handles = [
+        Line2D([], [], linestyle="", marker=m, color=COLOURS[e],
+               markerfacecolor=COLOURS[f] if f else "white", label=word)
+        for word, (m, e, f) in SIGNS.items()]
+    handles.append(
+        Line2D([], [], linestyle="", marker="|", markersize=9, color="#444444",
+               label="the claim: more than this"))
+    fig.legend(handles=handles, loc="outside lower center", ncols=4,
+               fontsize=SETTINGS["legend.fontsize"], frameon=False)
     return fig

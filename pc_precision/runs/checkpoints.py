@@ -46,30 +46,44 @@ def from_arrays(state: State) -> State:
 
 
 def shapes(exp: Experiment, info: DatasetInfo) -> State:
-    "What `to_arrays` gives for this experiment: a tree of shapes and dtypes; computes nothing."
+    """What `to_arrays` gives for this experiment: a tree of shapes and dtypes;
+    computes nothing.
+    """
     state = jax.eval_shape(partial(start, make_plan(exp, info), exp.seed))
     return state._replace(key=jax.eval_shape(jax.random.key_data, state.key))
 
 # %% ../../nbs/21_checkpoints.ipynb #66f5f9a0
 def record_json(record: Epoch) -> dict[str, Any]:
     "A record as JSON values."
-    train = {name: np.asarray(value, np.float64).tolist() for name, value in record.train._asdict().items()}
-    metrics = {split: {name: float(v) for name, v in values.items()} for split, values in record.metrics.items()}
-    return {"number": record.number, "train": train, "metrics": metrics, "seconds": record.seconds, "diverged": record.diverged}
+    train = {
+        name: np.asarray(value, np.float64).tolist()
+        for name, value in record.train._asdict().items()}
+    metrics = {
+        split: {name: float(v)
+                for name, v in values.items()}
+        for split, values in record.metrics.items()}
+    return {
+        "number": record.number, "train": train, "metrics": metrics,
+        "seconds": record.seconds, "diverged": record.diverged}
 
 
 def record_from(kept: dict[str, Any]) -> Epoch:
     "The record that `record_json` wrote down."
     train = Info(**{name: np.float32(value) for name, value in kept["train"].items()})
-    metrics = {split: {name: float(v) for name, v in values.items()} for split, values in kept["metrics"].items()}
-    return Epoch(int(kept["number"]), train, metrics, float(kept["seconds"]), bool(kept["diverged"]))
+    metrics = {
+        split: {name: float(v)
+                for name, v in values.items()}
+        for split, values in kept["metrics"].items()}
+    return Epoch(int(kept["number"]), train, metrics, float(kept["seconds"]),
+                 bool(kept["diverged"]))
 
 # %% ../../nbs/21_checkpoints.ipynb #4723a975
 def digest_of(tree: Any) -> str:
     "SHA-256 of the arrays of a tree, in its order."
     digest = hashlib.sha256()
     for leaf in map(np.asarray, jax.tree.leaves(tree)):
-        digest.update(f"{leaf.shape}{leaf.dtype}".encode() + np.ascontiguousarray(leaf).tobytes())
+        digest.update(f"{leaf.shape}{leaf.dtype}".encode()
+                      + np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()
 
 
@@ -80,8 +94,11 @@ def stored_type(leaf: Any) -> np.dtype:
 
 def named(tree: Any) -> dict[str, np.ndarray]:
     "The arrays of a tree by their place in it, in the types of a file."
-    flat = lambda leaf: np.ascontiguousarray(leaf, stored_type(leaf)).reshape(np.shape(leaf))
-    return {jax.tree_util.keystr(at): flat(leaf) for at, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    flat = lambda leaf: np.ascontiguousarray(leaf, stored_type(leaf)).reshape(
+        np.shape(leaf))
+    return {
+        jax.tree_util.keystr(at): flat(leaf)
+        for at, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def seal(arrays: dict[str, np.ndarray], about: dict[str, str]) -> str:
@@ -100,44 +117,60 @@ def sealed(arrays: dict[str, np.ndarray], about: dict[str, str]) -> bytes:
 
 
 def unsealed(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    "(arrays by name, words about them) of a file; raises ValueError with one sentence if they are not those that were written."
+    """(arrays by name, words about them) of a file; raises ValueError with one
+    sentence if they are not those that were written.
+    """
     from safetensors import SafetensorError, safe_open
     try:
         with safe_open(path, "numpy") as file:
-            arrays, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            arrays, about = {name: file.get_tensor(name)
+                             for name in file.keys()}, file.metadata() or {}
     except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is not a whole file ({' '.join(str(error).split())[:120]})") from None
+        raise ValueError(f"{path} is not a whole file "
+                         f"({' '.join(str(error).split())[:120]})") from None
     if about.pop("sha256", None) != seal(arrays, about):
         raise ValueError(f"{path} does not hold what was written")
     return arrays, about
 
 
 def fitted(arrays: dict[str, np.ndarray], like: Any, path: pathlib.Path) -> Any:
-    "Arrays by name as a tree shaped as `like`; raises ValueError with one sentence if they are of another network."
+    """Arrays by name as a tree shaped as `like`; raises ValueError with one sentence
+    if they are of another network.
+    """
     leaves = jax.tree_util.tree_leaves_with_path(like)
-    wanted = {jax.tree_util.keystr(at): (leaf.shape, stored_type(leaf)) for at, leaf in leaves}
+    wanted = {
+        jax.tree_util.keystr(at): (leaf.shape, stored_type(leaf))
+        for at, leaf in leaves}
     if wanted != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
-        raise ValueError(f"{path} is of another network or version: it does not hold the arrays of this one")
-    return jax.tree_util.tree_map_with_path(lambda at, leaf: arrays[jax.tree_util.keystr(at)].astype(leaf.dtype), like)
+        raise ValueError(f"{path} is of another network or version: it does not hold "
+                         "the arrays of this one")
+    return jax.tree_util.tree_map_with_path(
+        lambda at, leaf: arrays[jax.tree_util.keystr(at)].astype(leaf.dtype), like)
 
 # %% ../../nbs/21_checkpoints.ipynb #4c6f4d3a
-SCHEMA = 2                                                  # of a checkpoint; 1 was a folder of several files
+SCHEMA = 2  # of a checkpoint; 1 was a folder of several files
 
 
 def checkpoints(folder: pathlib.Path) -> list[pathlib.Path]:
     "The checkpoints of a run, the oldest first, whether they are whole or not."
-    return sorted(path for path in folder.glob("[0-9]*.safetensors") if path.stem.isdigit())
+    return sorted(path for path in folder.glob("[0-9]*.safetensors")
+                  if path.stem.isdigit())
 
 
-def write_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any], best: Any = None) -> pathlib.Path:
-    "Write `folder`/EPOCH.safetensors, whole or not at all; raises OSError with one sentence."
+def write_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any],
+                     best: Any = None) -> pathlib.Path:
+    """Write `folder`/EPOCH.safetensors, whole or not at all; raises OSError with one
+    sentence.
+    """
     number, final = int(state.epoch), folder / f"{int(state.epoch):06d}.safetensors"
     words = {"notes": json.dumps(notes | {"schema": SCHEMA, "epoch": number})}
     try:
-        write_whole(final, sealed(named({"state": to_arrays(state), "best": best}), words))
+        write_whole(final,
+                    sealed(named({"state": to_arrays(state), "best": best}), words))
     except (OSError, MemoryError) as error:
         said = " ".join((getattr(error, "strerror", None) or str(error)).split())[:200]
-        raise OSError(f"no checkpoint of epoch {number} could be written in {folder} ({type(error).__name__}: {said})") from error
+        raise OSError(f"no checkpoint of epoch {number} could be written in {folder} "
+                      f"({type(error).__name__}: {said})") from error
     return final
 
 # %% ../../nbs/21_checkpoints.ipynb #fa4071ae
@@ -151,7 +184,9 @@ def broken(path: pathlib.Path) -> bool:
 
 
 def make_room(folder: pathlib.Path) -> bool:
-    "Remove all checkpoints before the last whole one, and broken ones after it; whether any was removed."
+    """Remove all checkpoints before the last whole one, and broken ones after it;
+    whether any was removed.
+    """
     there = checkpoints(folder)
     whole = next((path for path in reversed(there) if not broken(path)), None)
     for old in set(there) - {whole}:
@@ -159,11 +194,14 @@ def make_room(folder: pathlib.Path) -> bool:
     return len(there) > (whole is not None)
 
 # %% ../../nbs/21_checkpoints.ipynb #49306a24
-def save_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any], best: Any = None) -> pathlib.Path:
-    """Write a checkpoint; of the earlier ones the newest stays. `best`: arrays of the best epoch so far, if they are wanted.
+def save_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any],
+                    best: Any = None) -> pathlib.Path:
+    """Write a checkpoint; of the earlier ones the newest stays. `best`: arrays of the
+    best epoch so far, if they are wanted.
 
-    If that fails, all but the last whole one go, and it is tried once more. Raises OSError with one sentence if it cannot be
-    written (a full disk, say); the last whole one is then untouched.
+    If that fails, all but the last whole one go, and it is tried once more. Raises
+    OSError with one sentence if it cannot be written (a full disk, say); the last whole
+    one is then untouched.
     """
     try:
         final = write_checkpoint(folder, state, notes, best)
@@ -172,7 +210,8 @@ def save_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any], b
             raise
         final = write_checkpoint(folder, state, notes, best)
     there = checkpoints(folder)
-    for old in set(there) - set([path for path in there if path <= final][-2:]):       # a later one could not be read
+    # a later one could not be read
+    for old in set(there) - set([path for path in there if path <= final][-2:]):
         old.unlink(missing_ok=True)
     return final
 
@@ -188,11 +227,14 @@ def read_parts(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any
     "(arrays, notes) of a checkpoint; raises ValueError with one sentence."
     arrays, about = unsealed(path)
     notes = json.loads(about.get("notes", "null"))
-    if not isinstance(notes, dict) or any(type(notes.get(name)) is not kind for name, kind in KINDS.items()):
+    if not isinstance(notes, dict) or any(
+            type(notes.get(name)) is not kind for name, kind in KINDS.items()):
         raise ValueError(f"the checkpoint {path} has notes that are not those of a run")
     if notes["schema"] > SCHEMA:
-        raise NewerCheckpoint(f"the checkpoint {path} was written by a newer pc_precision (schema {notes['schema']}, this one "
-                              f"reads {SCHEMA}): update, or remove that file to train this run from its beginning")
+        raise NewerCheckpoint(f"the checkpoint {path} was written by a newer "
+                              f"pc_precision (schema {notes['schema']}, this one "
+                              f"reads {SCHEMA}): update, or remove that file to train "
+                              "this run from its beginning")
     return arrays, notes
 
 
@@ -200,17 +242,23 @@ def read_records(path: pathlib.Path, notes: dict[str, Any]) -> tuple[tuple, tupl
     "(records, sessions) of a checkpoint's notes; raises ValueError with one sentence."
     try:
         records = tuple(map(record_from, notes["records"]))
-        sessions = tuple(s | {"device": str(s["device"]), "seconds": float(s["seconds"])} for s in notes["sessions"])
+        sessions = tuple(
+            s | {"device": str(s["device"]), "seconds": float(s["seconds"])}
+            for s in notes["sessions"])
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
-        raise ValueError(f"the checkpoint {path} has records that cannot be read ({type(error).__name__})") from None
-    in_turn = all(record.number == number and not record.diverged for number, record in enumerate(records, 1))
+        raise ValueError(f"the checkpoint {path} has records that cannot be read "
+                         f"({type(error).__name__})") from None
+    in_turn = all(record.number == number and not record.diverged
+                  for number, record in enumerate(records, 1))
     if len(records) != notes["epoch"] or not in_turn:
-        raise ValueError(f"the checkpoint {path} has records that do not belong to its epoch")
+        raise ValueError(f"the checkpoint {path} has records that do not belong to "
+                         "its epoch")
     return records, sessions
 
 # %% ../../nbs/21_checkpoints.ipynb #66df7765
 class Saved(NamedTuple):
-    """Where a run stands: its state (None: at the start), the records and the notes of the sessions that led there.
+    """Where a run stands: its state (None: at the start), the records and the notes of
+    the sessions that led there.
 
     best: (params, stats) of the best epoch so far, None if nobody asked to keep them.
     """
@@ -221,20 +269,27 @@ class Saved(NamedTuple):
 
 
 def read_checkpoint(path: pathlib.Path, key: str, like: State) -> Saved:
-    "One checkpoint of the experiment with this key; raises ValueError with one sentence if it cannot be used."
+    """One checkpoint of the experiment with this key; raises ValueError with one
+    sentence if it cannot be used.
+    """
     arrays, notes = read_parts(path)
     if notes["key"] != key:
-        raise ValueError(f"the checkpoint {path} is of another run (key {notes['key']}, not {key})")
+        raise ValueError(f"the checkpoint {path} is of another run (key "
+                         f"{notes['key']}, not {key})")
     records, sessions = read_records(path, notes)
-    best = (like.params, like.stats) if any(name.startswith("['best']") for name in arrays) else None
+    best = (like.params, like.stats) if any(
+        name.startswith("['best']") for name in arrays) else None
     tree = fitted(arrays, {"state": like, "best": best}, path)
     if int(tree["state"].epoch) != notes["epoch"]:
-        raise ValueError(f"the checkpoint {path} has notes that do not belong to its state")
+        raise ValueError(f"the checkpoint {path} has notes that do not belong to its "
+                         "state")
     return Saved(from_arrays(tree["state"]), records, sessions, tree["best"])
 
 
 def latest(folder: pathlib.Path, key: str, like: State) -> Saved:
-    "The newest checkpoint of a run that is whole, with a warning for each that is not; the start if there is none."
+    """The newest checkpoint of a run that is whole, with a warning for each that is
+    not; the start if there is none.
+    """
     for path in reversed(checkpoints(folder)):
         try:
             return read_checkpoint(path, key, like)
@@ -249,7 +304,9 @@ def latest(folder: pathlib.Path, key: str, like: State) -> Saved:
 # %% ../../nbs/21_checkpoints.ipynb #af4634fb
 @dataclass
 class Checkpoints:
-    "The checkpoints of one run: their `folder`, and at most one every so many seconds. Times are of the monotonic clock."
+    """The checkpoints of one run: their `folder`, and at most one every so many
+    seconds. Times are of the monotonic clock.
+    """
     folder: pathlib.Path
     every: float = 5.0
     last: float = field(default_factory=lambda: time.monotonic())
@@ -263,7 +320,8 @@ class Checkpoints:
         try:
             save_checkpoint(self.folder, state, notes, best=best)
         except OSError as error:
-            warnings.warn(f"{error}; training goes on, a killed run repeats more", stacklevel=2)
+            warnings.warn(f"{error}; training goes on, a killed run repeats more",
+                          stacklevel=2)
             return False
         finally:
             self.last = time.monotonic()
@@ -278,7 +336,9 @@ class Checkpoints:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def sweep(self) -> None:
-        "Remove what a killed process left half. Only who holds the lock of the run may."
+        """Remove what a killed process left half. Only who holds the lock of the run
+        may.
+        """
         for path in self.folder.glob(".partial-*"):
             path.unlink(missing_ok=True)
 
@@ -291,5 +351,5 @@ def under_way(store: Any) -> Iterator[dict[str, Any]]:
             try:
                 yield read_parts(path)[1]
                 break
-            except (ValueError, OSError):                   # broken, or removed while we looked
+            except (ValueError, OSError):  # broken, or removed while we looked
                 continue

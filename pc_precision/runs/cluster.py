@@ -22,11 +22,13 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple
 import jax
 
 from ..experiment import Experiment
-from .queue import Ended, Left, Limit, asked_by_signal, attempt, sentence, title, work_through
+from .queue import (
+    Ended, Left, Limit, asked_by_signal, attempt, sentence, title, work_through)
 from ..devices import use_compilation_cache
 from .results import Progress, loader, run_missing, version
 from .store import OUTCOMES, Store, run_text, write_whole
-from .search import Search, open_study, quiet, read_trials, save_record, search
+from .search import (
+    Search, open_study, quiet, read_trials, save_record, search)
 
 # %% ../../nbs/26_cluster.ipynb #df43d89c
 def the_package() -> Any:
@@ -34,35 +36,44 @@ def the_package() -> Any:
     try:
         import ray
     except ImportError:
-        raise ValueError('the engine "ray" needs the package ray: pip install "pc_precision[ray]", on this machine and on every node') from None
+        raise ValueError(
+            'the engine "ray" needs the package ray: pip install '
+            '"pc_precision[ray]", on this machine and on every node') from None
     return ray
 
 
 def listens(address: str) -> bool:
     "Whether somebody does at HOST:PORT. Ray itself would try for minutes."
     host, _, port = address.rpartition("://")[2].partition(":")
-    with contextlib.suppress(OSError, ValueError), socket.create_connection((host, int(port)), timeout=5.0):
+    with contextlib.suppress(OSError, ValueError), socket.create_connection(
+        (host, int(port)), timeout=5.0):
         return True
     return False
 
 
 def resolved(address: str) -> str:
-    "'auto' as the address of the cluster that this machine belongs to, which Ray keeps in a file; others as they are."
+    """'auto' as the address of the cluster that this machine belongs to, which Ray
+    keeps in a file; others as they are.
+    """
     folder = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
     with contextlib.suppress(OSError):
-        return (folder / "ray" / "ray_current_cluster").read_text().strip() if address == "auto" else address
+        return (folder / "ray" / "ray_current_cluster"
+                ).read_text().strip() if address == "auto" else address
     return address
 
 
 @contextlib.contextmanager
 def connected(address: str | None = None) -> Iterator[Any]:
-    "Ray, connected to a cluster; raises ConnectionError with one sentence if none answers. A connection that is there is used."
+    """Ray, connected to a cluster; raises ConnectionError with one sentence if none
+    answers. A connection that is there is used.
+    """
     ray, address = the_package(), address or os.environ.get("RAY_ADDRESS") or "auto"
     if ray.is_initialized():
         yield ray
         return
     if address != "local" and not listens(resolved(address)):
-        raise ConnectionError(f"no Ray cluster answers at {address!r}: run `ray start --head` here and `ray start --address HOST:6379` "
+        raise ConnectionError(f"no Ray cluster answers at {address!r}: run `ray start "
+                              "--head` here and `ray start --address HOST:6379` "
                               "on the other nodes, or set RAY_ADDRESS")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     alone = {"include_dashboard": False} if address == "local" else {}
@@ -75,10 +86,12 @@ def connected(address: str | None = None) -> Iterator[Any]:
 # %% ../../nbs/26_cluster.ipynb #8e27bd82
 @dataclass(frozen=True)
 class Cluster:
-    """A Ray cluster, and what each run gets of it. Call it as `queue.work`: `Cluster()(experiments, store)`.
+    """A Ray cluster, and what each run gets of it. Call it as `queue.work`:
+    `Cluster()(experiments, store)`.
 
-    gpus: of a run, may be a fraction; None: one if the cluster has any. cores: of a run. retries: how often a run is sent again
-    when its worker or node dies. patience: seconds in which a lock of a node that died is waited for. address: see `connected`.
+    gpus: of a run, may be a fraction; None: one if the cluster has any. cores: of a
+    run. retries: how often a run is sent again when its worker or node dies. patience:
+    seconds in which a lock of a node that died is waited for. address: see `connected`.
     """
     gpus: float | None = None
     cores: int = 1
@@ -87,40 +100,58 @@ class Cluster:
     patience: float = 180.0
 
     def __post_init__(self):
-        if self.gpus is not None and not (self.gpus >= 0 and (self.gpus < 1 or self.gpus == int(self.gpus))):
-            raise ValueError(f"gpus of a run must be a whole number, or a fraction below 1 to share one, not {self.gpus!r}")
+        if self.gpus is not None and not (
+                self.gpus >= 0 and (self.gpus < 1 or self.gpus == int(self.gpus))):
+            raise ValueError("gpus of a run must be a whole number, or a fraction "
+                             f"below 1 to share one, not {self.gpus!r}")
         for name, least in dict(cores=1, retries=0).items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, not {getattr(self, name)!r}")
+                raise ValueError(f"{name} must be a whole number of at least {least}, "
+                                 f"not {getattr(self, name)!r}")
 
-    def __call__(self, wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = None, limit: Limit | None = None,
+    def __call__(self, wanted: Iterable[Experiment], store: Any = "results",
+                 data_dir: Any = None, limit: Limit | None = None,
                  say: Callable[[str], None] = print, every: float = 5.0) -> Left:
         "Train what `store` lacks of `wanted` on the cluster; as `queue.work`."
         store, limit = Store(Store(store).folder.absolute()), limit or Limit()
-        order = Order(str(store), data_dir and str(Path(data_dir).absolute()), every, time.time() + limit.left())
-        return work_through(wanted, store, limit, functools.partial(train_there, self, order, limit, say), self.patience)
+        order = Order(str(store), data_dir and str(Path(data_dir).absolute()), every,
+                      time.time() + limit.left())
+        return work_through(wanted, store, limit,
+                            functools.partial(train_there, self, order, limit, say),
+                            self.patience)
 
 
 def fitted(cluster: Cluster, nodes: list[dict]) -> Cluster:
-    "The cluster with `gpus` decided by what its `nodes` have; raises ValueError if none has what a run gets."
+    """The cluster with `gpus` decided by what its `nodes` have; raises ValueError if
+    none has what a run gets.
+    """
     there = [node["Resources"] for node in nodes if node["Alive"]]
-    gpus = cluster.gpus if cluster.gpus is not None else float(any(node.get("GPU", 0) >= 1 for node in there))
-    if not any(node.get("GPU", 0) >= gpus and node.get("CPU", 0) >= cluster.cores for node in there):
-        have = ", ".join(sorted({f"{node.get('GPU', 0):g} GPUs and {node.get('CPU', 0):g} cores" for node in there}))
-        raise ValueError(f"no node has the {gpus:g} GPUs and {cluster.cores} cores that a run shall get: the nodes have {have or 'nothing'}")
+    gpus = cluster.gpus if cluster.gpus is not None else float(
+        any(node.get("GPU", 0) >= 1 for node in there))
+    if not any(
+            node.get("GPU", 0) >= gpus and node.get("CPU", 0) >= cluster.cores
+            for node in there):
+        have = ", ".join(sorted({f"{node.get('GPU', 0):g} GPUs and "
+                                 f"{node.get('CPU', 0):g} cores" for node in there}))
+        raise ValueError(f"no node has the {gpus:g} GPUs and {cluster.cores} cores "
+                         f"that a run shall get: the nodes have {have or 'nothing'}")
     return replace(cluster, gpus=gpus)
 
 
 def places(cluster: Cluster, nodes: list[dict]) -> int:
     "How many runs fit on the nodes at once."
     there = [node["Resources"] for node in nodes if node["Alive"]]
-    fits = lambda node: min([node.get("CPU", 0) // cluster.cores] + ([node.get("GPU", 0) // cluster.gpus] if cluster.gpus else []))
+    fits = lambda node: min([node.get("CPU", 0) // cluster.cores] +
+                            ([node.get("GPU", 0) // cluster.gpus]
+                             if cluster.gpus else []))
     return int(sum(map(fits, there)))
 
 # %% ../../nbs/26_cluster.ipynb #c5849f0c
 @dataclass(frozen=True)
 class Order:
-    "What a worker must know: the store and the data as the node sees them, seconds between checkpoints, and when to stop (Unix time)."
+    """What a worker must know: the store and the data as the node sees them, seconds
+    between checkpoints, and when to stop (Unix time).
+    """
     store: Any = "results"
     data_dir: Any = None
     every: float = 5.0
@@ -130,7 +161,9 @@ class Order:
 
 
 class Answer(NamedTuple):
-    "How a run ended on a node: the text of its result, which the sender may lack, and the name of the node."
+    """How a run ended on a node: the text of its result, which the sender may lack,
+    and the name of the node.
+    """
     ended: Ended
     text: str = ""
     node: str = ""
@@ -139,14 +172,17 @@ class Answer(NamedTuple):
 def check_node(order: Order) -> None:
     "Raise RuntimeError if this node would compute something else than was asked for."
     if version("pc_precision") != order.version:
-        raise RuntimeError(f"a node has pc_precision {version('pc_precision')}, the sender {order.version}: install the same version")
+        raise RuntimeError(f"a node has pc_precision {version('pc_precision')}, the "
+                           f"sender {order.version}: install the same version")
     if order.gpus and jax.default_backend() == "cpu":
-        raise RuntimeError('a run was given a GPU, but JAX on the node sees none: pip install "pc_precision[cuda]" there')
+        raise RuntimeError('a run was given a GPU, but JAX on the node sees none: pip '
+                           'install "pc_precision[cuda]" there')
     if order.gpus:
-        use_compilation_cache()                              # Ray ends a process that had a GPU after each run
+        use_compilation_cache()  # Ray ends a process that had a GPU after each run
 
 # %% ../../nbs/26_cluster.ipynb #5f1f0f3c
-data_of = functools.lru_cache(1)(loader)                     # a worker that trains several runs reads the data once
+# a worker that trains several runs reads the data once
+data_of = functools.lru_cache(1)(loader)
 
 
 def train_here(exp: Experiment, order: Order) -> Answer:
@@ -155,22 +191,30 @@ def train_here(exp: Experiment, order: Order) -> Answer:
     store = Store(order.store)
     store.check()
     with asked_by_signal(limit := Limit(order.end - time.time())):
-        train = lambda: run_missing(exp, store, data_of(order.data_dir), Progress([], show=False), order.every, limit)
+        train = lambda: run_missing(exp, store, data_of(order.data_dir),
+                                    Progress([], show=False), order.every, limit)
         outcome, said = attempt(train, limit) if limit.room(exp) else ("to do", "")
-    return Answer(Ended(exp, outcome, said), run_text(store.get(exp)) if outcome in OUTCOMES else "", os.uname().nodename)
+    return Answer(Ended(exp, outcome, said),
+                  run_text(store.get(exp)) if outcome in OUTCOMES else "",
+                  os.uname().nodename)
 
 # %% ../../nbs/26_cluster.ipynb #c7667efe
 def environment(cluster: Cluster) -> dict[str, str]:
-    "Variables of a worker: JAX keeps to the cores or to the part of the GPU that the run got."
+    """Variables of a worker: JAX keeps to the cores or to the part of the GPU that the
+    run got.
+    """
     if not cluster.gpus:
         return {"JAX_PLATFORMS": "cpu", "NPROC": str(cluster.cores)}
-    return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 * cluster.gpus:.3f}"} if cluster.gpus < 1 else {}
+    return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 * cluster.gpus:.3f}"
+            } if cluster.gpus < 1 else {}
 
 
 def task_of(ray: Any, function: Callable, cluster: Cluster) -> Any:
     "A function as Ray's task with what a run gets."
-    return ray.remote(function).options(num_gpus=cluster.gpus, num_cpus=cluster.cores, max_retries=cluster.retries,
-                                        retry_exceptions=False, runtime_env={"env_vars": environment(cluster)})
+    return ray.remote(function).options(num_gpus=cluster.gpus, num_cpus=cluster.cores,
+                                        max_retries=cluster.retries,
+                                        retry_exceptions=False, runtime_env={
+                                            "env_vars": environment(cluster)})
 
 
 def answer_of(ray: Any, task: Any, exp: Experiment) -> Answer:
@@ -180,13 +224,19 @@ def answer_of(ray: Any, task: Any, exp: Experiment) -> Answer:
     except ray.exceptions.TaskCancelledError:
         return Answer(Ended(exp, "interrupted"))
     except ray.exceptions.RayTaskError as error:             # raised in the worker
-        return Answer(Ended(exp, "failed", f"{type(error.cause).__name__}: {sentence(error.cause)}"))
-    except ray.exceptions.RayError as error:                 # the worker or its node died, and again at each retry
-        return Answer(Ended(exp, "failed", f"its worker died each time ({type(error).__name__}: {sentence(error)})"))
+        return Answer(Ended(exp, "failed", f"{type(error.cause).__name__}: "
+                                           f"{sentence(error.cause)}"))
+    # the worker or its node died, and again at each retry
+    except ray.exceptions.RayError as error:
+        return Answer(Ended(exp, "failed", "its worker died each time "
+                                           f"({type(error).__name__}: "
+                                           f"{sentence(error)})"))
 
 
 def answers(ray: Any, tasks: dict, limit: Limit) -> Iterator[Answer]:
-    "The answer of each task (task -> run) as it ends. When somebody asks `limit` to stop, all are cancelled."
+    """The answer of each task (task -> run) as it ends. When somebody asks `limit` to
+    stop, all are cancelled.
+    """
     waiting, cancelled = list(tasks), False
     while waiting:
         if limit.asked and not cancelled:
@@ -197,17 +247,22 @@ def answers(ray: Any, tasks: dict, limit: Limit) -> Iterator[Answer]:
         yield from (answer_of(ray, task, tasks[task]) for task in over)
 
 # %% ../../nbs/26_cluster.ipynb #f59f056a
-def train_there(cluster: Cluster, order: Order, limit: Limit, say: Callable[[str], None], runs: list[Experiment]) -> Iterator[Ended]:
+def train_there(cluster: Cluster, order: Order, limit: Limit,
+                say: Callable[[str], None], runs: list[Experiment]) -> Iterator[Ended]:
     "Train runs on the nodes of a cluster, each in a task of its own; how each ended."
     store, progress = Store(order.store), Progress(runs, show=True)
     with connected(cluster.address) as ray:
         cluster = fitted(cluster, ray.nodes())
         task = task_of(ray, train_here, cluster)
         say(f"{len(runs)} runs, {places(cluster, ray.nodes())} at once")
-        for answer in answers(ray, {task.remote(exp, replace(order, gpus=cluster.gpus)): exp for exp in runs}, limit):
+        for answer in answers(
+                ray,
+            {task.remote(exp, replace(order, gpus=cluster.gpus)): exp
+             for exp in runs}, limit):
             exp, outcome, said = answer.ended
             progress.done.add(exp)
-            say(f"{title(exp)}: {' on '.join(filter(None, [outcome, answer.node]))}{said and ': ' + said} ({progress})")
+            ended = " on ".join(filter(None, [outcome, answer.node]))
+            say(f"{title(exp)}: {ended}{said and ': ' + said} ({progress})")
             if answer.text and store.get(exp) is None:       # no shared file system
                 write_whole(store.path(exp), answer.text, replace=False)
             yield answer.ended
@@ -219,19 +274,28 @@ def search_here(plan: Search, order: Order, storage: str) -> int:
     return len(search(plan, order.store, order.data_dir, storage, progress=False))
 
 
-def search_on(cluster: Cluster, plan: Search, order: Order, storage: Any = None, workers: int | None = None) -> Any:
-    """`search` by `workers` of a cluster (None: as many as fit); the trials as a DataFrame. order.store: the folder of the search.
+def search_on(cluster: Cluster, plan: Search, order: Order, storage: Any = None,
+              workers: int | None = None) -> Any:
+    """`search` by `workers` of a cluster (None: as many as fit); the trials as a
+    DataFrame. order.store: the folder of the search.
 
-    storage: None is a journal file in the folder, which must then be on a shared file system; else the URL of a database.
+    storage: None is a journal file in the folder, which must then be on a shared file
+    system; else the URL of a database.
     """
     folder = Path(order.store).absolute()
     storage = str(folder / "search.journal" if storage is None else storage)
     with connected(cluster.address) as ray:
         cluster = fitted(cluster, ray.nodes())
         data = order.data_dir and str(Path(order.data_dir).absolute())
-        order, task = replace(order, store=str(folder), data_dir=data, gpus=cluster.gpus), task_of(ray, search_here, cluster)
-        tasks = [task.remote(plan, order, storage) for _ in range(workers or places(cluster, ray.nodes()))]
-        failed = [answer.ended.said for answer in [answer_of(ray, each, plan.base) for each in tasks] if isinstance(answer, Answer)]
+        order, task = replace(order, store=str(folder), data_dir=data,
+                              gpus=cluster.gpus), task_of(ray, search_here, cluster)
+        tasks = [
+            task.remote(plan, order, storage)
+            for _ in range(workers or places(cluster, ray.nodes()))]
+        failed = [
+            answer.ended.said
+            for answer in [answer_of(ray, each, plan.base) for each in tasks]
+            if isinstance(answer, Answer)]
     if len(failed) == len(tasks):
         raise ValueError(f"no worker could search: {failed[0]}")
     with quiet():

@@ -37,15 +37,22 @@ def place(value: Any, listed: Iterable) -> int:
     return listed.index(value) if value in listed else len(listed)
 
 
-def in_order(wanted: Iterable[Experiment], begun: Iterable[str] = ()) -> list[Experiment]:
-    "Experiments in the order to run them: those whose key is `begun`, then by seed, data set, algorithm, network."
+def in_order(
+    wanted: Iterable[Experiment], begun: Iterable[str] = ()) -> list[Experiment]:
+    """Experiments in the order to run them: those whose key is `begun`, then by seed,
+    data set, algorithm, network.
+    """
     wanted, begun = list(dict.fromkeys(wanted)), set(begun)
-    seeds, datasets = dict.fromkeys(e.seed for e in wanted), dict.fromkeys(e.dataset for e in wanted)
-    return sorted(wanted, key=lambda e: (e.key not in begun, place(e.seed, seeds), place(e.dataset, datasets),
-                                         place(e.algorithm, ALGORITHM_ORDER), place(e.model, MODEL_ORDER)))
+    seeds, datasets = dict.fromkeys(e.seed for e in wanted), dict.fromkeys(
+        e.dataset for e in wanted)
+    return sorted(
+        wanted, key=lambda e:
+        (e.key not in begun, place(e.seed, seeds), place(e.dataset, datasets),
+         place(e.algorithm, ALGORITHM_ORDER), place(e.model, MODEL_ORDER)))
 
 # %% ../../nbs/24_queue.ipynb #d26edbe7
-COST = ("dataset", "limit", "select", "model", "width", "algorithm", "batch_norm", "T", "batch_size")
+COST = ("dataset", "limit", "select", "model", "width", "algorithm", "batch_norm", "T",
+        "batch_size")
 
 
 def cost(settings: dict[str, Any]) -> tuple:
@@ -59,7 +66,8 @@ def epoch_seconds(runs: Iterable[dict], device: str) -> dict[tuple, float]:
     for run in runs:
         epochs = max((row[0] for row in run["rows"]), default=0)
         if run["provenance"]["device"] == device and epochs:
-            found.setdefault(cost(run["experiment"]), []).append(run["seconds"] / epochs)
+            found.setdefault(cost(run["experiment"]),
+                             []).append(run["seconds"] / epochs)
     return {key: statistics.median(values) for key, values in found.items()}
 
 
@@ -67,16 +75,21 @@ def as_seconds(text: str) -> float:
     "Seconds of '90s', '25m', '2h' or '1h30m'; raises ValueError."
     found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
     if not found or not any(found.groups()):
-        raise ValueError(f"a time limit is written as 90s, 25m, 2h or 1h30m, not {text!r}")
+        raise ValueError("a time limit is written as 90s, 25m, 2h or 1h30m, not "
+                         f"{text!r}")
     hours, minutes, seconds = (int(group or 0) for group in found.groups())
     return float(3600 * hours + 60 * minutes + seconds)
 
 # %% ../../nbs/24_queue.ipynb #eda6f65a
 class Limit:
-    "When to stop: after `seconds`, or at the end of the epoch in which one asked. `expected`: seconds of an epoch by `cost`."
+    """When to stop: after `seconds`, or at the end of the epoch in which one asked.
+    `expected`: seconds of an epoch by `cost`.
+    """
 
-    def __init__(self, seconds: float = math.inf, expected: dict[tuple, float] | None = None):
-        self.end, self.asked, self.expected = time.monotonic() + seconds, "", dict(expected or {})
+    def __init__(self, seconds: float = math.inf,
+                 expected: dict[tuple, float] | None = None):
+        self.end, self.asked, self.expected = time.monotonic() + seconds, "", dict(
+            expected or {})
 
     def left(self) -> float:
         "Seconds that are left."
@@ -88,7 +101,8 @@ class Limit:
 
     def room(self, exp: Experiment) -> bool:
         "Whether another epoch of this experiment fits."
-        return not self.over() and self.left() >= self.expected.get(cost(as_settings(exp)), 0.0)
+        return not self.over() and self.left() >= self.expected.get(
+            cost(as_settings(exp)), 0.0)
 
     def __call__(self, exp: Experiment, seconds: float) -> bool:
         "Whether to stop after an epoch that took so long: the `stop` of `results.run`."
@@ -98,7 +112,9 @@ class Limit:
 # %% ../../nbs/24_queue.ipynb #b5f1117b
 @contextlib.contextmanager
 def asked_by_signal(limit: Limit) -> Iterator[None]:
-    "Inside, the first SIGINT or SIGTERM asks `limit` to stop and the second ends the process. Only in the main thread."
+    """Inside, the first SIGINT or SIGTERM asks `limit` to stop and the second ends the
+    process. Only in the main thread.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -107,7 +123,8 @@ def asked_by_signal(limit: Limit) -> Iterator[None]:
         limit.asked = signal.Signals(number).name
         for each in before:
             signal.signal(each, signal.SIG_DFL)
-        os.write(2, f"{limit.asked}: stopping at the end of this epoch; once more: at once\n".encode())
+        os.write(2, f"{limit.asked}: stopping at the end of this epoch; once more: at "
+                    "once\n".encode())
 
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     for each in before:
@@ -128,10 +145,14 @@ class Left(NamedTuple):
     failed: dict
 
     def __str__(self) -> str:
-        counts = {"done": self.done, "under way": self.under_way, "to do": self.to_do, "in another process": self.elsewhere,
-                  "failed": self.failed}
-        said = [f"{len(some)} {name}" for name, some in counts.items() if some or name in ("done", "to do")]
-        return ", ".join(said) + "".join(f"\n  under way: {title(exp)}" for exp in self.under_way)
+        counts = {
+            "done": self.done, "under way": self.under_way, "to do": self.to_do,
+            "in another process": self.elsewhere, "failed": self.failed}
+        said = [
+            f"{len(some)} {name}" for name, some in counts.items()
+            if some or name in ("done", "to do")]
+        return ", ".join(said) + "".join(f"\n  under way: {title(exp)}"
+                                         for exp in self.under_way)
 
 # %% ../../nbs/24_queue.ipynb #9ae1b23b
 def is_begun(exp: Experiment, store: Store) -> bool:
@@ -139,7 +160,8 @@ def is_begun(exp: Experiment, store: Store) -> bool:
     return bool(checkpoints(store.checkpoint_folder(exp.key)))
 
 
-def lacking(wanted: Iterable[Experiment], store: Store) -> tuple[list[Experiment], dict[Experiment, str]]:
+def lacking(wanted: Iterable[Experiment],
+            store: Store) -> tuple[list[Experiment], dict[Experiment, str]]:
     "(experiments that a store lacks, sentences about those whose file cannot be read)."
     missing, failed = [], {}
     for exp in dict.fromkeys(wanted):
@@ -151,7 +173,9 @@ def lacking(wanted: Iterable[Experiment], store: Store) -> tuple[list[Experiment
 
 
 def tidy(stored: Iterable[Experiment], store: Store) -> bool:
-    "Remove checkpoints of stored runs, whose process was killed while it removed them; whether none is left."
+    """Remove checkpoints of stored runs, whose process was killed while it removed
+    them; whether none is left.
+    """
     for exp in stored:
         folder = store.checkpoint_folder(exp.key)
         if folder.is_dir():
@@ -163,15 +187,19 @@ def tidy(stored: Iterable[Experiment], store: Store) -> bool:
 
 def sentence(error: BaseException) -> str:
     "An error in one line, without the number of the system's."
-    said = error.strerror if isinstance(error, OSError) and error.strerror and not error.filename else str(error)
+    said = error.strerror if isinstance(
+        error, OSError) and error.strerror and not error.filename else str(error)
     return (said.splitlines() or [type(error).__name__])[0][:300]
 
 
 def attempt(train: Callable[[], str | None], limit: Limit) -> tuple[str, str]:
-    "(outcome of a run, sentence on what went wrong). A store that cannot be written ends the queue, too."
+    """(outcome of a run, sentence on what went wrong). A store that cannot be written
+    ends the queue, too.
+    """
     try:
         return train() or "elsewhere", ""
-    except (ValueError, RuntimeError, MemoryError, FileNotFoundError) as error:       # JAX: RuntimeError, out of memory, say
+    # JAX: RuntimeError, out of memory, say
+    except (ValueError, RuntimeError, MemoryError, FileNotFoundError) as error:
         return "failed", sentence(error)
     except OSError as error:
         limit.asked = "a fault"
@@ -179,7 +207,9 @@ def attempt(train: Callable[[], str | None], limit: Limit) -> tuple[str, str]:
 
 # %% ../../nbs/24_queue.ipynb #23855b6c
 class Ended(NamedTuple):
-    "How a run ended: an outcome of the store, or 'failed' with a sentence, 'elsewhere', 'interrupted', 'to do'."
+    """How a run ended: an outcome of the store, or 'failed' with a sentence,
+    'elsewhere', 'interrupted', 'to do'.
+    """
     exp: Experiment
     outcome: str
     said: str = ""
@@ -188,13 +218,18 @@ class Ended(NamedTuple):
 Trains = Callable[[list[Experiment]], Iterator[Ended]]
 
 
-def work_through(wanted: Iterable[Experiment], store: Store, limit: Limit, train: Trains, patience: float = 0.0) -> Left:
-    """Train what `store` lacks of `wanted`, in order, by `train`, which says of each run how it ended; what was left.
+def work_through(wanted: Iterable[Experiment], store: Store, limit: Limit,
+                 train: Trains, patience: float = 0.0) -> Left:
+    """Train what `store` lacks of `wanted`, in order, by `train`, which says of each
+    run how it ended; what was left.
 
-    What another process holds is tried again until `patience` seconds brought nothing new: a lock may outlive its process.
+    What another process holds is tried again until `patience` seconds brought nothing
+    new: a lock may outlive its process.
     """
     missing, failed = lacking(wanted := list(wanted), store)
-    left, outcomes, since = in_order(missing, [exp.key for exp in missing if is_begun(exp, store)]), {}, time.monotonic()
+    left, outcomes, since = in_order(
+        missing,
+        [exp.key for exp in missing if is_begun(exp, store)]), {}, time.monotonic()
     if left:
         store.check()
     with asked_by_signal(limit):
@@ -204,41 +239,54 @@ def work_through(wanted: Iterable[Experiment], store: Store, limit: Limit, train
             failed |= {exp: each.said for exp, each in ended.items() if each.said}
             before, left = left, [exp for exp in left if outcomes[exp] == "elsewhere"]
             since = since if len(left) == len(before) else time.monotonic()
-            tidied = tidy({*wanted} - {*missing, *failed} | {exp for exp in outcomes if outcomes[exp] in OUTCOMES}, store)
-            if tidied and not left or limit.over() or time.monotonic() - since >= patience:
+            tidied = tidy({*wanted} - {*missing, *failed}
+                          | {exp
+                             for exp in outcomes
+                             if outcomes[exp] in OUTCOMES}, store)
+            if tidied and not left or limit.over(
+            ) or time.monotonic() - since >= patience:
                 break
             time.sleep(min(5.0, patience / 5))
     return sort_out(outcomes, failed, store)
 
 
-def sort_out(outcomes: dict[Experiment, str], failed: dict[Experiment, str], store: Store) -> Left:
+def sort_out(outcomes: dict[Experiment, str], failed: dict[Experiment, str],
+             store: Store) -> Left:
     "What a queue did and left, from the outcome of each run."
-    open_runs = [exp for exp, outcome in outcomes.items() if outcome in ("to do", "interrupted")]
+    open_runs = [
+        exp for exp, outcome in outcomes.items() if outcome in ("to do", "interrupted")]
     done = [exp for exp, outcome in outcomes.items() if outcome in OUTCOMES]
-    return Left(done, [exp for exp in open_runs if is_begun(exp, store)], [exp for exp in open_runs if not is_begun(exp, store)],
-                [exp for exp, outcome in outcomes.items() if outcome == "elsewhere"], failed)
+    return Left(done, [exp for exp in open_runs if is_begun(exp, store)],
+                [exp for exp in open_runs if not is_begun(exp, store)],
+                [exp for exp, outcome in outcomes.items() if outcome == "elsewhere"],
+                failed)
 
 
-def work(wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = None, limit: Limit | None = None,
-         say: Callable[[str], None] = print, every: float = 5.0) -> Left:
-    """Train what `store` lacks of `wanted`, run after run, until all is done, time is up or somebody asks; what was left.
+def work(wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = None,
+         limit: Limit | None = None, say: Callable[[str], None] = print,
+         every: float = 5.0) -> Left:
+    """Train what `store` lacks of `wanted`, run after run, until all is done, time is
+    up or somebody asks; what was left.
 
-    Any number of processes may do so on one store: each run is trained by the one that holds its lock. A run that cannot be
-    trained (its data are missing, its file is broken, memory is short) is said in one sentence, and the others go on. A terminal
-    shows how far it is, as `results` does. Raises OSError if the store cannot be written. every: as checkpoint_every
-    of `results`.
+    Any number of processes may do so on one store: each run is trained by the one that
+    holds its lock. A run that cannot be trained (its data are missing, its file is
+    broken, memory is short) is said in one sentence, and the others go on. A terminal
+    shows how far it is, as `results` does. Raises OSError if the store cannot be
+    written. every: as checkpoint_every of `results`.
     """
     store, limit = Store(store), limit or Limit()
     data = loader(data_dir)
 
     def train(runs: list[Experiment]) -> Iterator[Ended]:
-        progress = Progress(runs, sys.stderr.isatty(), store)             # its line changes with every epoch: for a terminal only
+        # its line changes with every epoch: for a terminal only
+        progress = Progress(runs, sys.stderr.isatty(), store)
         for exp in runs:
             if not limit.room(exp):
                 yield Ended(exp, "to do")
                 continue
             say(title(exp) + (", from its checkpoint" if is_begun(exp, store) else ""))
-            outcome, said = attempt(lambda: run_missing(exp, store, data, progress, every, limit), limit)
+            outcome, said = attempt(
+                lambda: run_missing(exp, store, data, progress, every, limit), limit)
             progress.clear()
             say(f"  {outcome}" + (f": {said}" if said else ""))
             yield Ended(exp, outcome, said)
@@ -247,7 +295,9 @@ def work(wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = N
 # %% ../../nbs/24_queue.ipynb #b66dffcf
 @dataclass(frozen=True)
 class Job:
-    "Runs that are wanted, where results and data lie, the time there is (25m), a file to pack, seconds between checkpoints."
+    """Runs that are wanted, where results and data lie, the time there is (25m), a
+    file to pack, seconds between checkpoints.
+    """
     wanted: tuple[Experiment, ...]
     store: Any = "results"
     data_dir: Any = None
@@ -265,14 +315,20 @@ def readable(store: Any) -> list[dict]:
     return found
 
 
-def start(job: Job, say: Callable[[str], None] = print, engine: Callable = work) -> Left:
-    "Work on a job within its time, by an engine that is called as `work`; prints what is left."
-    limit = Limit(as_seconds(job.time_limit) if job.time_limit else math.inf, epoch_seconds(readable(job.store), processor()))
+def start(job: Job, say: Callable[[str], None] = print,
+          engine: Callable = work) -> Left:
+    """Work on a job within its time, by an engine that is called as `work`; prints
+    what is left.
+    """
+    limit = Limit(
+        as_seconds(job.time_limit) if job.time_limit else math.inf,
+        epoch_seconds(readable(job.store), processor()))
     if job.pack:
-        check_zip(job.pack)                                  # a wrong name is said now, not when time is up
+        check_zip(job.pack)  # a wrong name is said now, not when time is up
     left = engine(job.wanted, job.store, job.data_dir, limit, say, job.every)
     if job.pack:
         good = [exp for exp in job.wanted if exp not in left.failed]
         say(f"{Store(job.store).pack(job.pack, good)} results packed in {job.pack}")
-    say(f"{'stopped by ' + limit.asked if limit.asked else 'time is up' if limit.over() else 'the end'}: {left}")
+    why = "time is up" if limit.over() else "the end"
+    say(f"{'stopped by ' + limit.asked if limit.asked else why}: {left}")
     return left

@@ -36,35 +36,49 @@ from ..devices import devices_for, peak_memory, processor
 from ..energy import LOSSES, Loss
 from ..experiment import Experiment, network, settings_of
 from ..layers import Network, feedforward
-from ..training import Epoch, Plan, State, best_epoch, data_of, evaluate, finished, merit, selection_of, train
-from .checkpoints import (Checkpoints, Saved, copies, digest_of, fitted, latest, named, record_json, sealed, shapes,
-                                         to_arrays, unsealed)
-from .store import COLUMNS, OUTCOMES, SCHEMA, SETTINGS, Store, same_result, write_whole
+from pc_precision.training import (
+    Epoch, Plan, State, best_epoch, data_of, evaluate, finished, merit, selection_of,
+    train)
+from .checkpoints import (Checkpoints, Saved, copies, digest_of,
+                                           fitted, latest, named, record_json, sealed,
+                                           shapes, to_arrays, unsealed)
+from .store import (
+    COLUMNS, OUTCOMES, SCHEMA, SETTINGS, Store, same_result, write_whole)
 
 # %% ../../nbs/22_results.ipynb #0115afbb
 def root() -> pathlib.Path:
-    "The folder that the package lies in: the root of the repository, of a copy of it, or site-packages."
-    return pathlib.Path(importlib.util.find_spec("pc_precision").origin).resolve().parent.parent
+    """The folder that the package lies in: the root of the repository, of a copy of
+    it, or site-packages.
+    """
+    return pathlib.Path(
+        importlib.util.find_spec("pc_precision").origin).resolve().parent.parent
 
 
 def git(*args: str) -> str | None:
     "Output of a git command in `root()`; None where there is no git or no repository."
     try:
-        done = subprocess.run(["git", *args], cwd=root(), capture_output=True, text=True, timeout=10)
+        done = subprocess.run(["git", *args], cwd=root(), capture_output=True,
+                              text=True, timeout=10)
         return done.stdout.strip() if done.returncode == 0 else None
     except (OSError, subprocess.TimeoutExpired):
         return None
 
 
 def commit() -> tuple[str | None, bool | None]:
-    "(commit, whether files differ from it), each None if unknown: PC_PRECISION_COMMIT, else git, else the file COMMIT."
-    given, top = os.environ.get("PC_PRECISION_COMMIT"), git("rev-parse", "--show-toplevel")
-    if not given and top and pathlib.Path(top).resolve() == root():       # not of a repository that merely surrounds us
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
+    """(commit, whether files differ from it), each None if unknown:
+    PC_PRECISION_COMMIT, else git, else the file COMMIT.
+    """
+    given, top = os.environ.get("PC_PRECISION_COMMIT"), git("rev-parse",
+                                                            "--show-toplevel")
+    # not of a repository that merely surrounds us
+    if not given and top and pathlib.Path(top).resolve() == root():
+        return git("rev-parse",
+                   "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
     with contextlib.suppress(OSError):
         given = given or (root() / "COMMIT").read_text(encoding="utf-8")
     words = (given or "").split()
-    return (words[0] if words else None), (words[1] == "dirty" if len(words) > 1 else None)
+    return (words[0] if words else None), (words[1] == "dirty"
+                                           if len(words) > 1 else None)
 
 # %% ../../nbs/22_results.ipynb #d30085bb
 PACKAGES = ("pc_precision", "jax", "jaxlib", "flax", "optax", "numpy")
@@ -79,22 +93,44 @@ def version(package: str) -> str | None:
 
 
 def provenance(devices: int | None = None) -> dict[str, Any]:
-    "Device, number of devices (None: all local ones), platform, versions, commit, dirty flag and date of this process."
+    """Device, number of devices (None: all local ones), platform, versions, commit,
+    dirty flag and date of this process.
+    """
     number, dirty = commit()
-    return {"device": processor(devices), "devices": devices or jax.local_device_count(),
-            "platform": jax.default_backend(), "python": platform.python_version(),
-            "versions": {package: version(package) for package in PACKAGES}, "commit": number, "dirty": dirty,
-            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
+    return {
+        "device":
+            processor(devices), "devices":
+                devices or jax.local_device_count(), "platform":
+                    jax.default_backend(), "python":
+                        platform.python_version(), "versions": {
+                            package: version(package)
+                            for package in PACKAGES}, "commit":
+                                number, "dirty":
+                                    dirty,
+        "date":
+            datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
 
 # %% ../../nbs/22_results.ipynb #3184da97
 def epoch_rows(record: Epoch) -> list[list]:
     "Rows [epoch, split, metric, layer, value] of one epoch."
     row = lambda split, metric, value, layer=None: [
-        record.number, split, metric, layer, float(value) if np.isfinite(value) else None]      # JSON has no NaN
-    rows = [row("train", "loss", record.train.loss), row("train", "top1", record.train.accuracy),
-            row("train", "seconds", record.seconds)]
-    rows += [row("train", "energy", e, layer) for layer, e in enumerate(np.asarray(record.train.energies), 1)]
-    return rows + [row(split, metric, v) for split, values in record.metrics.items() for metric, v in values.items()]
+        # JSON has no NaN
+        record.number,
+        split,
+        metric,
+        layer,
+        float(value) if np.isfinite(value) else None]
+    rows = [
+        row("train", "loss", record.train.loss),
+        row("train", "top1", record.train.accuracy),
+        row("train", "seconds", record.seconds)]
+    rows += [
+        row("train", "energy", e, layer)
+        for layer, e in enumerate(np.asarray(record.train.energies), 1)]
+    return rows + [
+        row(split, metric, v)
+        for split, values in record.metrics.items()
+        for metric, v in values.items()]
 
 # %% ../../nbs/22_results.ipynb #357e0ad2
 def parameters_digest(state: State) -> str:
@@ -102,14 +138,20 @@ def parameters_digest(state: State) -> str:
     return digest_of(to_arrays(state).params)
 
 
-def add_session(earlier: Iterable[dict], about: dict, epochs: tuple[int, int], seconds: float) -> list[dict]:
-    "The sessions of a run with this one at the end: where it ran, its first and last epoch, its seconds."
+def add_session(earlier: Iterable[dict], about: dict, epochs: tuple[int, int],
+                seconds: float) -> list[dict]:
+    """The sessions of a run with this one at the end: where it ran, its first and last
+    epoch, its seconds.
+    """
     return [*earlier, about | {"epochs": list(epochs), "seconds": round(seconds, 2)}]
 
 
 def as_settings(exp: Experiment) -> dict[str, Any]:
     "The resolved settings of an experiment that matter."
-    return {name: value for name, value in settings_of(exp).items() if value is not None}
+    return {
+        name: value
+        for name, value in settings_of(exp).items()
+        if value is not None}
 
 # %% ../../nbs/22_results.ipynb #fee42040
 def never(exp: Experiment, seconds: float) -> bool:
@@ -129,35 +171,49 @@ class Best:
     def see(self, exp: Experiment, state: State, records: list[Epoch]) -> None:
         "Take the last epoch if it is the best."
         scores = [merit(r.metrics[exp.select]) for r in records if not r.diverged]
-        if scores and len(scores) == len(records) and best_epoch(scores) == len(scores) - 1:
+        if scores and len(scores) == len(records) and best_epoch(
+                scores) == len(scores) - 1:
             self.arrays = copies((state.params, state.stats))
 
 
-def begin(exp: Experiment, data: Any, checkpoints: Checkpoints | None, best: Best | None) -> Saved:
-    "Where a run goes on; a checkpoint without its best network is of no use to one that shall keep it."
-    saved = latest(checkpoints.folder, exp.key, shapes(exp, data.info)) if checkpoints else Saved()
+def begin(exp: Experiment, data: Any, checkpoints: Checkpoints | None,
+          best: Best | None) -> Saved:
+    """Where a run goes on; a checkpoint without its best network is of no use to one
+    that shall keep it.
+    """
+    saved = latest(checkpoints.folder, exp.key, shapes(
+        exp, data.info)) if checkpoints else Saved()
     if best is None:
         return saved
     if saved.state is not None and saved.best is None:
-        warnings.warn(f"{exp.key} was begun without keep: it begins anew, so that its best network can be kept", stacklevel=3)
+        warnings.warn(f"{exp.key} was begun without keep: it begins anew, so that its "
+                      "best network can be kept", stacklevel=3)
         return Saved()
     best.arrays = saved.best
     return saved
 
 
-def run(exp: Experiment, data: Any, progress: Callable[[Epoch], None] = lambda record: None,
-        checkpoints: Checkpoints | None = None, stop: Callable[[Experiment, float], bool] = never, best: Best | None = None,
-        each: Callable[[Experiment, Epoch], Any] = no_log) -> dict[str, Any]:
-    """Train one experiment on a loaded data set to its end, from its checkpoint if there is one; the run as it is stored.
+def run(exp: Experiment, data: Any, progress: Callable[[Epoch],
+                                                       None] = lambda record: None,
+        checkpoints: Checkpoints | None = None, stop: Callable[[Experiment, float],
+                                                               bool] = never,
+        best: Best | None = None, each: Callable[[Experiment, Epoch],
+                                                 Any] = no_log) -> dict[str, Any]:
+    """Train one experiment on a loaded data set to its end, from its checkpoint if
+    there is one; the run as it is stored.
 
-    stop(exp, seconds of the last epoch) is asked after each epoch; True keeps the epoch and ends the run as "interrupted".
-    best: gets the arrays of the best epoch. each(exp, record) is called after each epoch that is trained here.
+    stop(exp, seconds of the last epoch) is asked after each epoch; True keeps the epoch
+    and ends the run as "interrupted".
+    best: gets the arrays of the best epoch. each(exp, record) is called after each
+    epoch that is trained here.
     """
     saved = begin(exp, data, checkpoints, best)
-    about, records, state = provenance(devices_for(exp.batch_size)), list(saved.records), saved.state
+    about, records, state = provenance(devices_for(exp.batch_size)), list(
+        saved.records), saved.state
     first, began = len(records) + 1, time.perf_counter()
     head = {"schema": SCHEMA, "key": exp.key, "experiment": as_settings(exp)}
-    sessions = lambda: add_session(saved.sessions, about, (first, len(records)), time.perf_counter() - began)
+    sessions = lambda: add_session(saved.sessions, about, (first, len(records)),
+                                   time.perf_counter() - began)
     for record in records:
         progress(record)
     lap = began
@@ -171,25 +227,33 @@ def run(exp: Experiment, data: Any, progress: Callable[[Epoch], None] = lambda r
         over = finished(selection_of(exp), records) is not None
         stopping = not over and stop(exp, seconds)
         if checkpoints and not over and (stopping or checkpoints.due()):
-            notes = head | {"sessions": sessions(), "records": [record_json(r) for r in records]}
+            notes = head | {
+                "sessions": sessions(), "records": [record_json(r) for r in records]}
             checkpoints.save(state, notes, best and best.arrays)
         if stopping:
             break
     return head | as_result(exp, state, records, sessions())
 
 
-def as_result(exp: Experiment, state: State, records: list[Epoch], sessions: list[dict]) -> dict[str, Any]:
+def as_result(exp: Experiment, state: State, records: list[Epoch],
+              sessions: list[dict]) -> dict[str, Any]:
     "What a run found and where."
-    about = {name: value for name, value in sessions[-1].items() if name not in ("epochs", "seconds")}
-    return {"outcome": finished(selection_of(exp), records) or "interrupted",
-            "seconds": round(sum(s["seconds"] for s in sessions), 2), "peak_memory": peak_memory(),
-            "parameters": parameters_digest(state), "provenance": about, "sessions": sessions,
-            "columns": COLUMNS, "rows": [row for record in records for row in epoch_rows(record)]}
+    about = {
+        name: value
+        for name, value in sessions[-1].items()
+        if name not in ("epochs", "seconds")}
+    return {
+        "outcome": finished(selection_of(exp), records) or "interrupted",
+        "seconds": round(sum(s["seconds"] for s in sessions), 2),
+        "peak_memory": peak_memory(), "parameters": parameters_digest(state),
+        "provenance": about, "sessions": sessions, "columns": COLUMNS, "rows": [
+            row for record in records for row in epoch_rows(record)]}
 
 # %% ../../nbs/22_results.ipynb #513d9286
 def title(exp: Experiment) -> str:
     "An experiment in a few words."
-    norm = {None: "", "bn": " BatchNorm", "freeze": " BatchNorm Freezing"}[exp.batch_norm]
+    norm = {None: "", "bn": " BatchNorm",
+            "freeze": " BatchNorm Freezing"}[exp.batch_norm]
     return f"{exp.dataset} {exp.model} {exp.algorithm}{norm} seed {exp.seed}"
 
 
@@ -204,29 +268,41 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    "One line on the error stream: runs done, time left, the present run; on a terminal in place. Silent if `show` is False."
+    """One line on the error stream: runs done, time left, the present run; on a
+    terminal in place. Silent if `show` is False.
+    """
 
-    def __init__(self, experiments: list[Experiment], show: bool, store: Store | None = None):
+    def __init__(self, experiments: list[Experiment], show: bool,
+                 store: Store | None = None):
         self.exp, self.count, self.began = None, 0, time.monotonic()
         self.efforts = {exp: effort(exp) for exp in experiments} if show else {}
-        paths = {exp: store.path(exp) for exp in self.efforts} if store else {}        # once: a path needs the key of its run
+        # once: a path needs the key of its run
+        paths = {exp: store.path(exp) for exp in self.efforts} if store else {}
         self.open = {exp: path for exp, path in paths.items() if not path.exists()}
         self.done, self.place = set(), sys.stderr.isatty()
 
     def look(self) -> None:
         "Take note of what other processes finished."
-        self.done |= {exp for exp, path in self.open.items() if exp not in self.done and path.exists()}
+        self.done |= {
+            exp
+            for exp, path in self.open.items()
+            if exp not in self.done and path.exists()}
 
     def left(self) -> str:
-        "The time that the open runs take, by what the others took; empty while that is not known."
-        part = self.count / self.exp.epochs * self.efforts[self.exp] if self.exp and self.exp not in self.done else 0
-        done, total = part + sum(self.efforts[exp] for exp in self.done), sum(self.efforts.values())
+        """The time that the open runs take, by what the others took; empty while that
+        is not known.
+        """
+        part = self.count / self.exp.epochs * self.efforts[
+            self.exp] if self.exp and self.exp not in self.done else 0
+        done, total = part + sum(self.efforts[exp]
+                                 for exp in self.done), sum(self.efforts.values())
         seconds = (time.monotonic() - self.began) * (total - done) / done if done else 0
         return f", about {duration(seconds)} left" if seconds else ""
 
     def __str__(self) -> str:
         self.look()
-        return f"{len(self.done)} of {len(self.efforts)} runs{self.left() if len(self.done) < len(self.efforts) else ''}"
+        done, runs = len(self.done), len(self.efforts)
+        return f"{done} of {runs} runs{self.left() if done < runs else ''}"
 
     def say(self) -> None:
         "Say how far it is."
@@ -235,7 +311,8 @@ class Progress:
     def show(self, line: str, end: str) -> None:
         "Write a line, over the last one on a terminal."
         if line or self.place:
-            print(f"\r\x1b[K{line}" if self.place and line else line, end=end, file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{line}" if self.place and line else line, end=end,
+                  file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         "Take the line away from a terminal, where something else is about to be said."
@@ -261,12 +338,15 @@ class Progress:
         "No more runs; says how long they took, if all were done."
         if self.efforts:
             self.look()
-            took = f"{len(self.efforts)} runs in {duration(time.monotonic() - self.began)}"
-            self.show(took if len(self.done) == len(self.efforts) else "", "\n")
+            runs, took = len(self.efforts), duration(time.monotonic() - self.began)
+            self.show(f"{runs} runs in {took}" if len(self.done) == runs else "", "\n")
 
 # %% ../../nbs/22_results.ipynb #f0c08764
-def keep_result(exp: Experiment, store: Store, done: dict[str, Any], checkpoints: Checkpoints, trained: bytes = b"") -> None:
-    "Write the trained network, if there is one, then the result, then remove the checkpoints; raises OSError with one sentence."
+def keep_result(exp: Experiment, store: Store, done: dict[str, Any],
+                checkpoints: Checkpoints, trained: bytes = b"") -> None:
+    """Write the trained network, if there is one, then the result, then remove the
+    checkpoints; raises OSError with one sentence.
+    """
     for attempt in (1, 2):
         try:
             if trained:
@@ -276,20 +356,25 @@ def keep_result(exp: Experiment, store: Store, done: dict[str, Any], checkpoints
         except OSError as error:
             checkpoints.remove(keep=1)
             if attempt == 2:
-                raise OSError(error.errno, f"the result of {exp.key} cannot be written in {store} ({error.strerror}): "
-                                           "make room and run again, nothing else is lost and this run goes on from its last "
+                raise OSError(error.errno, f"the result of {exp.key} cannot be "
+                                           f"written in {store} ({error.strerror}): "
+                                           "make room and run again, nothing else is "
+                                           "lost and this run goes on from its last "
                                            "checkpoint") from error
 
 
-def run_missing(exp: Experiment, store: Any, data: Callable, progress: Progress, every: float = 5.0,
-                stop: Callable[[Experiment, float], bool] = never, keep: bool | str = False,
-                each: Callable[[Experiment, Epoch], Any] = no_log) -> str | None:
-    "Train one experiment unless another process is at it; its outcome, None if it is. keep, each: as for `results`."
+def run_missing(exp: Experiment, store: Any, data: Callable, progress: Progress,
+                every: float = 5.0, stop: Callable[[Experiment, float], bool] = never,
+                keep: bool | str = False, each: Callable[[Experiment, Epoch],
+                                                         Any] = no_log) -> str | None:
+    """Train one experiment unless another process is at it; its outcome, None if it
+    is. keep, each: as for `results`.
+    """
     store = Store(store)
     with store.locked(exp.key) as mine:
         if not mine:
             return None
-        there = store.get(exp)                               # another process may have finished it meanwhile
+        there = store.get(exp)  # another process may have finished it meanwhile
         checkpoints = Checkpoints(store.checkpoint_folder(exp.key), every)
         if there is not None and not lacks_network(exp, store, there["outcome"], keep):
             checkpoints.remove()
@@ -303,7 +388,8 @@ def run_missing(exp: Experiment, store: Any, data: Callable, progress: Progress,
             outcome = done["outcome"]
             if outcome in OUTCOMES:
                 agree(there, done, store)
-                keep_result(exp, store, done, checkpoints, trained_bytes(exp, done, loaded.info, best))
+                keep_result(exp, store, done, checkpoints,
+                            trained_bytes(exp, done, loaded.info, best))
             progress.end()
         return outcome
 
@@ -311,34 +397,44 @@ def run_missing(exp: Experiment, store: Any, data: Callable, progress: Progress,
 KEEP = (False, True, "again")
 
 
-def lacks_network(exp: Experiment, store: Store, outcome: str, keep: bool | str) -> bool:
+def lacks_network(exp: Experiment, store: Store, outcome: str,
+                  keep: bool | str) -> bool:
     "Whether a stored run is to be trained again for its network."
-    return keep == "again" and outcome != "diverged" and not store.parameters_path(exp.key).exists()
+    return keep == "again" and outcome != "diverged" and not store.parameters_path(
+        exp.key).exists()
 
 
 def agree(there: dict[str, Any] | None, done: dict[str, Any], store: Store) -> None:
     "Raise ValueError if a run that was trained again is not the one that is stored."
     if there is not None and not same_result(there, json.loads(json.dumps(done))):
-        raise ValueError(f"{done['key']} came out otherwise than it is stored in {store}, as on another device or version: "
+        raise ValueError(f"{done['key']} came out otherwise than it is stored in "
+                         f"{store}, as on another device or version: "
                          "its network is not kept")
 
 
-def trained_bytes(exp: Experiment, done: dict[str, Any], info: DatasetInfo, best: Best | None) -> bytes:
-    "The selected network of a run as a file; nothing if nobody asked for it or the run diverged."
+def trained_bytes(exp: Experiment, done: dict[str, Any], info: DatasetInfo,
+                  best: Best | None) -> bytes:
+    """The selected network of a run as a file; nothing if nobody asked for it or the
+    run diverged.
+    """
     if best is None or done["outcome"] == "diverged":
         return b""
-    return sealed(named(best.arrays), {"key": exp.key, "info": json.dumps(asdict(info))})
+    return sealed(named(best.arrays),
+                  {"key": exp.key, "info": json.dumps(asdict(info))})
 
 
-def load_trained(exp: Experiment, store: Any = "results") -> tuple[Network, tuple, tuple]:
+def load_trained(exp: Experiment,
+                 store: Any = "results") -> tuple[Network, tuple, tuple]:
     """The trained network of an experiment: (net, params, stats) of the selected epoch.
 
     Raises FileNotFoundError if it was not kept, ValueError for a damaged file.
     """
     path = Store(store).parameters_path(exp.key)
     if not path.exists():
-        raise FileNotFoundError(f"{store} holds no trained network of {exp.key}: results([exp], store, keep=True) keeps it, "
-                                "keep='again' if the run is stored already; a diverged run has none")
+        raise FileNotFoundError(f"{store} holds no trained network of {exp.key}: "
+                                "results([exp], store, keep=True) keeps it, "
+                                "keep='again' if the run is stored already; a "
+                                "diverged run has none")
     arrays, about = unsealed(path)
     info = trained_info(about, path)
     like = shapes(exp, info)
@@ -347,24 +443,36 @@ def load_trained(exp: Experiment, store: Any = "results") -> tuple[Network, tupl
 
 
 def trained_info(about: dict[str, str], path: pathlib.Path) -> DatasetInfo:
-    "What is to be known about the data set on which a kept network was trained; raises ValueError if the file is another kind."
+    """What is to be known about the data set on which a kept network was trained;
+    raises ValueError if the file is another kind.
+    """
     try:
         told = json.loads(about["info"])
-        return DatasetInfo(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
+        return DatasetInfo(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in told.items()})
     except (LookupError, ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a trained network ({type(error).__name__})") from None
+        raise ValueError(
+            f"{path} is not a trained network ({type(error).__name__})") from None
 
 
 
 def own_images(images: Any, info: DatasetInfo) -> np.ndarray:
-    "Inputs of one's own as an array; raises ValueError for a shape, type or range that `info` does not allow."
+    """Inputs of one's own as an array; raises ValueError for a shape, type or range
+    that `info` does not allow.
+    """
     images = np.asarray(images)
-    if images.ndim != 1 + len(info.image) or images.shape[1:] != tuple(info.image) or not len(images):
-        raise ValueError(f"images must be (N, {', '.join(map(str, info.image))}) as {info.name} says, not {images.shape}")
+    if images.ndim != 1 + len(info.image) or images.shape[1:] != tuple(
+            info.image) or not len(images):
+        raise ValueError(f"images must be (N, {', '.join(map(str, info.image))}) as "
+                         f"{info.name} says, not {images.shape}")
     if images.dtype != np.uint8:
         unit = info.name not in DATASETS or (images.min() >= 0 and images.max() <= 1)
-        if not np.issubdtype(images.dtype, np.floating) or not np.isfinite(images).all() or not unit:
-            raise ValueError(f"images must be bytes (uint8, 0 to 255) or floats from 0 to 1, not {images.dtype} "
+        if not np.issubdtype(images.dtype,
+                             np.floating) or not np.isfinite(images).all() or not unit:
+            raise ValueError("images must be bytes (uint8, 0 to 255) or floats from "
+                             f"0 to 1, not {images.dtype} "
                              f"from {images.min()} to {images.max()}")
     return images
 
@@ -375,23 +483,31 @@ def jit_outputs(net: Network, params: tuple, stats: tuple, x: jax.Array) -> jax.
     return feedforward(net, params, stats, x, train=False)[0][-1]
 
 
-def predict(net: Network, params: tuple, stats: tuple, images: Any, info: DatasetInfo, batch: int = 500) -> np.ndarray:
-    """Outputs (N, classes) of a trained network for inputs of one's own, (N, ...) as `info` says.
+def predict(net: Network, params: tuple, stats: tuple, images: Any, info: DatasetInfo,
+            batch: int = 500) -> np.ndarray:
+    """Outputs (N, classes) of a trained network for inputs of one's own, (N, ...) as
+    `info` says.
 
-    images: bytes 0..255, or floats: of a named set 0..1, of one's own as it was trained on. Raises ValueError for another shape,
-    type or range.
+    images: bytes 0..255, or floats: of a named set 0..1, of one's own as it was trained
+    on. Raises ValueError for another shape, type or range.
     """
     images, dtype = own_images(images, info), jax.tree.leaves(params)[0].dtype
-    parts = (normalise(images[i:i + batch], info.mean, info.std, dtype) for i in range(0, len(images), batch))
-    return np.concatenate([np.asarray(jit_outputs(net, params, stats, part)) for part in parts])
+    parts = (normalise(images[i:i + batch], info.mean, info.std, dtype)
+             for i in range(0, len(images), batch))
+    return np.concatenate([
+        np.asarray(jit_outputs(net, params, stats, part)) for part in parts])
 
 
 def metrics(net: Network, params: tuple, stats: tuple, split: Split, info: DatasetInfo,
             output: str | Loss = "squared_error") -> dict[str, float]:
-    "Mean loss, top-1 and top-5 accuracy (fractions; none for float targets) on one's own inputs, as for `predict`, and labels."
-    loss, dtype = output if isinstance(output, Loss) else LOSSES[output], str(jax.tree.leaves(params)[0].dtype)
+    """Mean loss, top-1 and top-5 accuracy (fractions; none for float targets) on one's
+    own inputs, as for `predict`, and labels.
+    """
+    loss, dtype = output if isinstance(output, Loss) else LOSSES[output], str(
+        jax.tree.leaves(params)[0].dtype)
     plan = Plan(net, info, loss=loss, dtype=dtype)
-    return evaluate(plan, params, stats, Split(own_images(split.images, info), np.asarray(split.labels)))
+    return evaluate(plan, params, stats,
+                    Split(own_images(split.images, info), np.asarray(split.labels)))
 
 # %% ../../nbs/22_results.ipynb #5f68ecf2
 def loader(data_dir: Any) -> Callable[[Experiment], Any]:
@@ -420,68 +536,92 @@ def distinct(experiments: Iterable[Experiment]) -> list[Experiment]:
     return list(by_key(experiments).values())
 
 
-def results(experiments: Iterable[Experiment], store: Any = "results", data_dir: Any = None, progress: bool = True,
-            checkpoint_every: float = 5.0, keep: bool | str = False, each: Callable[[Experiment, Epoch], Any] = no_log) -> Any:
-    """Train what `store` (a path or a `Store`) lacks of `experiments`; all of them as a tidy DataFrame, a row per number.
+def results(experiments: Iterable[Experiment], store: Any = "results",
+            data_dir: Any = None, progress: bool = True, checkpoint_every: float = 5.0,
+            keep: bool | str = False, each: Callable[[Experiment, Epoch],
+                                                     Any] = no_log) -> Any:
+    """Train what `store` (a path or a `Store`) lacks of `experiments`; all of them as
+    a tidy DataFrame, a row per number.
 
-    Columns: the settings of the experiment, those in `ABOUT`, and epoch, split, metric, layer, value. Only the settings, the
-    folder of the store and what is in it decide the numbers. A run that was killed goes on from its last checkpoint, written at
-    the end of an epoch if the last one is `checkpoint_every` seconds old.
-    keep: True keeps the network of the selected epoch of each run that is trained; what is stored without one stays so, with a
-    warning; "again" trains that once more. each(exp, record) is called after each epoch, to log it.
-    Raises ValueError for a broken file, OSError for a store that cannot be written.
+    Columns: the settings of the experiment, those in `ABOUT`, and epoch, split, metric,
+    layer, value. Only the settings, the folder of the store and what is in it decide
+    the numbers. A run that was killed goes on from its last checkpoint, written at the
+    end of an epoch if the last one is `checkpoint_every` seconds old.
+    keep: True keeps the network of the selected epoch of each run that is trained; what
+    is stored without one stays so, with a warning; "again" trains that once more.
+    each(exp, record) is called after each epoch, to log it. Raises ValueError for a
+    broken file, OSError for a store that cannot be written.
     """
     if keep not in KEEP:
-        raise ValueError(f"keep must be one of {', '.join(map(repr, KEEP))}, not {keep!r}")
+        raise ValueError(f"keep must be one of {', '.join(map(repr, KEEP))}, not "
+                         f"{keep!r}")
     experiments, store = by_key(experiments), Store(store)
     there, outcomes, words = {}, {}, {}
     for key, exp in experiments.items():
         if (run := store.get(exp)) is not None:
             there[key], outcomes[key] = parts_of(run, words), run["outcome"]
     warn_networks(outcomes, store, keep)
-    missing = [exp for key, exp in experiments.items() if key not in there or lacks_network(exp, store, outcomes[key], keep)]
+    missing = [
+        exp for key, exp in experiments.items()
+        if key not in there or lacks_network(exp, store, outcomes[key], keep)]
     if missing:
-        train_missing(missing, store, loader(data_dir), Progress(missing, progress, store), checkpoint_every, keep, each)
-    parts = (there.pop(key) if key in there else parts_of(store.get(exp), words) for key, exp in experiments.items())
+        train_missing(missing, store, loader(data_dir),
+                      Progress(missing, progress, store), checkpoint_every, keep, each)
+    parts = (there.pop(key) if key in there else parts_of(store.get(exp), words)
+             for key, exp in experiments.items())
     return frame_of(parts, words)
 
 
-def train_missing(missing: list[Experiment], store: Store, data: Callable, bar: Progress, every: float, keep: bool | str,
+def train_missing(missing: list[Experiment], store: Store, data: Callable,
+                  bar: Progress, every: float, keep: bool | str,
                   each: Callable) -> None:
-    "Train all of `missing`, and wait for what other processes train; Ctrl-C says in one line what is kept."
+    """Train all of `missing`, and wait for what other processes train; Ctrl-C says in
+    one line what is kept.
+    """
     store.check()
     left = missing
     try:
         while left:
             before = len(left)
-            left = [exp for exp in left if not run_missing(exp, store, data, bar, every, keep=keep, each=each)]
+            left = [
+                exp for exp in left
+                if not run_missing(exp, store, data, bar, every, keep=keep, each=each)]
             if len(left) == before:
-                time.sleep(1.0)                              # all that is left is being trained elsewhere
+                time.sleep(1.0)  # all that is left is being trained elsewhere
     except KeyboardInterrupt:
         stored = sum(store.get(exp) is not None for exp in missing)
-        said = f"stopped: {stored} of {len(missing)} runs were finished and are kept in {store}, the others go on from " \
-               "their last checkpoints"
-        raise KeyboardInterrupt(said) from None
+        raise KeyboardInterrupt(
+            f"stopped: {stored} of {len(missing)} runs were finished and are kept in "
+            f"{store}, the others go on from their last checkpoints") from None
     finally:
         bar.close()
 
 
 def warn_networks(outcomes: dict[str, str], store: Store, keep: bool | str) -> None:
-    "Say how many stored runs have no network, if networks are wanted and those are not trained again."
-    trained = (key for key, outcome in outcomes.items() if keep is True and outcome != "diverged")
+    """Say how many stored runs have no network, if networks are wanted and those are
+    not trained again.
+    """
+    trained = (key for key, outcome in outcomes.items()
+               if keep is True and outcome != "diverged")
     if without := [key for key in trained if not store.parameters_path(key).exists()]:
-        warnings.warn(f"{len(without)} of the stored runs were trained without keep and have no network in {store}: "
+        warnings.warn(f"{len(without)} of the stored runs were trained without keep "
+                      f"and have no network in {store}: "
                       "keep='again' trains them once more", stacklevel=3)
 
 
 def read_store(store: Any) -> Any:
-    "Every run that a store holds, as `results` would return it; trains nothing. What cannot be read is left out with a warning."
+    """Every run that a store holds, as `results` would return it; trains nothing. What
+    cannot be read is left out with a warning.
+    """
     return to_frame(Store(store).runs())
 
 
 def kept(experiments: Iterable[Experiment], store: Any = "results") -> Any:
-    "Those of `experiments` that the store holds, as `results` would return them; trains nothing."
-    return to_frame(run for exp in distinct(experiments) if (run := Store(store).get(exp)) is not None)
+    """Those of `experiments` that the store holds, as `results` would return them;
+    trains nothing.
+    """
+    return to_frame(run for exp in distinct(experiments)
+                    if (run := Store(store).get(exp)) is not None)
 
 # %% ../../nbs/22_results.ipynb #c88b1c5e
 ABOUT = ("key", "outcome", "device", "version", "commit", "run_seconds", "sessions")
@@ -489,54 +629,81 @@ ABOUT = ("key", "outcome", "device", "version", "commit", "run_seconds", "sessio
 
 def every_one(run: dict[str, Any], word: Callable[[dict], Any]) -> str | None:
     "A word on where a run was computed; of one that moved, all of them."
-    words = dict.fromkeys(word(place) for place in run.get("sessions") or [run["provenance"]])
+    words = dict.fromkeys(
+        word(place) for place in run.get("sessions") or [run["provenance"]])
     return " + ".join(str(w) for w in words if w is not None) or None
 
 
 def about_run(run: dict[str, Any]) -> dict[str, Any]:
-    "What is the same in every row of a run: its settings, and `ABOUT`; None: not used, but no BatchNorm is 'none'."
+    """What is the same in every row of a run: its settings, and `ABOUT`; None: not
+    used, but no BatchNorm is 'none'.
+    """
     settings = {name: run["experiment"].get(name) for name in SETTINGS}
     return settings | {
-        "batch_norm": settings["batch_norm"] or "none", "key": run["key"], "outcome": run["outcome"],
-        "device": every_one(run, lambda place: place["device"]),
-        "version": every_one(run, lambda place: (place.get("versions") or {}).get("pc_precision")),
-        "commit": every_one(run, lambda place: place.get("commit")), "run_seconds": run["seconds"],
-        "sessions": len(run.get("sessions", [1]))}
+        "batch_norm":
+            settings["batch_norm"] or "none", "key":
+                run["key"], "outcome":
+                    run["outcome"], "device":
+                        every_one(run, lambda place: place["device"]), "version":
+                            every_one(
+                                run, lambda place:
+                                (place.get("versions") or {}).get("pc_precision")),
+        "commit":
+            every_one(run, lambda place: place.get("commit")), "run_seconds":
+                run["seconds"], "sessions":
+                    len(run.get("sessions", [1]))}
 
 
 ROW = np.dtype(list(zip(COLUMNS, ("i4", "i4", "i4", "f4", "f8"))))
 
 
 def parts_of(run: dict[str, Any], words: dict[str, int]) -> tuple[list, np.ndarray]:
-    "(what is the same in every row of a run, its rows as `ROW`s: None is NaN, a word its number in `words`, which grows)."
+    """(what is the same in every row of a run, its rows as `ROW`s: None is NaN, a word
+    its number in `words`, which grows).
+    """
     number = lambda word: words.setdefault(word, len(words))
-    rows = [(epoch, number(split), number(metric), layer, value) for epoch, split, metric, layer, value in run["rows"]]
-    return [sys.intern(value) if isinstance(value, str) else value for value in about_run(run).values()], np.array(rows, ROW)
+    rows = [(epoch, number(split), number(metric), layer, value)
+            for epoch, split, metric, layer, value in run["rows"]]
+    return [
+        sys.intern(value) if isinstance(value, str) else value
+        for value in about_run(run).values()], np.array(rows, ROW)
 
 
 def compact(told: Any) -> Any:
-    "A frame with words, which repeat in every row, as categories, and whole numbers (none is above 2 ** 31) in four bytes."
+    """A frame with words, which repeat in every row, as categories, and whole numbers
+    (none is above 2 ** 31) in four bytes.
+    """
     word = lambda kind: kind == object or kind == "str"
-    smaller = {name: "category" if word(kind) else "int32" for name, kind in told.dtypes.items() if kind not in (float, bool)}
+    smaller = {
+        name: "category" if word(kind) else "int32"
+        for name, kind in told.dtypes.items()
+        if kind not in (float, bool)}
     return told.astype(smaller)
 
 
 def repeated(column: Any, lengths: list[int]) -> Any:
-    "The values of a column, each as often as `lengths` says; without a list of places, which would be longer than the words."
+    """The values of a column, each as often as `lengths` says; without a list of
+    places, which would be longer than the words.
+    """
     import pandas as pd
     if column.dtype != "category":
         return np.repeat(column.to_numpy(), lengths)
-    return pd.Categorical.from_codes(np.repeat(column.cat.codes.to_numpy(), lengths), dtype=column.dtype)
+    return pd.Categorical.from_codes(np.repeat(column.cat.codes.to_numpy(), lengths),
+                                     dtype=column.dtype)
 
 
 def to_frame(runs: Iterable[dict]) -> Any:
-    "Runs as one tidy DataFrame, a row per number; what is missing is NaN or None. Words that repeat in every row are categories."
+    """Runs as one tidy DataFrame, a row per number; what is missing is NaN or None.
+    Words that repeat in every row are categories.
+    """
     words: dict[str, int] = {}
     return frame_of((parts_of(run, words) for run in runs), words)
 
 
 def frame_of(parts: Iterable[tuple[list, np.ndarray]], words: dict[str, int]) -> Any:
-    "`to_frame` of runs as `parts_of` gives them, one after the other, and the `words` of their rows."
+    """`to_frame` of runs as `parts_of` gives them, one after the other, and the
+    `words` of their rows.
+    """
     import pandas as pd
     about, lengths, rows = [], [], bytearray()
     for told, some in parts:
@@ -545,8 +712,14 @@ def frame_of(parts: Iterable[tuple[list, np.ndarray]], words: dict[str, int]) ->
         rows += some.tobytes()
     if not about:
         return pd.DataFrame(columns=[*COLUMNS, *SETTINGS, *ABOUT])
-    told, rows = compact(pd.DataFrame(about, columns=[*SETTINGS, *ABOUT])), np.frombuffer(rows, ROW)
-    word = lambda name: pd.Categorical.from_codes(rows[name], list(words)).remove_unused_categories()
-    columns = {name: word(name) if name in ("split", "metric") else rows[name].copy() for name in COLUMNS}
+    told, rows = compact(pd.DataFrame(about,
+                                      columns=[*SETTINGS,
+                                               *ABOUT])), np.frombuffer(rows, ROW)
+    word = lambda name: pd.Categorical.from_codes(rows[name], list(words)
+                                                  ).remove_unused_categories()
+    columns = {
+        name: word(name) if name in ("split", "metric") else rows[name].copy()
+        for name in COLUMNS}
     del about, rows
-    return pd.DataFrame(columns | {name: repeated(told[name], lengths) for name in told}, copy=False)
+    return pd.DataFrame(columns | {name: repeated(told[name], lengths)
+                                   for name in told}, copy=False)

@@ -26,20 +26,22 @@ from ..experiment import Experiment, settings_of, unused
 from ..checks import choose
 from .results import provenance, version
 from .store import write_whole
-from ..training import best_epoch, data_of, finished, merit, selection_of, train
+from ..training import (
+    best_epoch, data_of, finished, merit, selection_of, train)
 
 # %% ../../nbs/25_search.ipynb #beab42eb
 def table_5() -> dict[str, Any]:
     "The distributions of Table 5 by name of the setting, without T."
     from optuna.distributions import CategoricalDistribution, FloatDistribution
-    return {"activation": CategoricalDistribution(("leaky_relu", "gelu", "hard_tanh", "relu")),
-            "k": CategoricalDistribution((1.0, 1.5, 2.0)),
-            "beta": FloatDistribution(0.15, 0.9, step=0.15),
-            "x_step": FloatDistribution(5e-3, 0.9, log=True),
-            "learning_rate": FloatDistribution(1e-5, 3e-2, log=True),
-            "momentum": FloatDistribution(0.0, 1.0, step=0.1),
-            "weight_decay": FloatDistribution(1e-5, 1e-2, log=True)}
-
+    return {
+        "activation":
+            CategoricalDistribution(("leaky_relu", "gelu", "hard_tanh", "relu")), "k":
+                CategoricalDistribution((1.0, 1.5, 2.0)), "beta":
+                    FloatDistribution(0.15, 0.9, step=0.15), "x_step":
+                        FloatDistribution(5e-3, 0.9, log=True), "learning_rate":
+                            FloatDistribution(1e-5, 3e-2, log=True), "momentum":
+                                FloatDistribution(0.0, 1.0, step=0.1), "weight_decay":
+                                    FloatDistribution(1e-5, 1e-2, log=True)}
 
 # %% ../../nbs/25_search.ipynb #0cb1ee43
 def ends(dist: Any) -> tuple:
@@ -48,7 +50,9 @@ def ends(dist: Any) -> tuple:
 
 
 def written(dist: Any) -> str:
-    "A distribution as Table 5 writes it: [a, b, c]; [low, high], step; (low, high) is log-uniform."
+    """A distribution as Table 5 writes it: [a, b, c]; [low, high], step; (low, high)
+    is log-uniform.
+    """
     if hasattr(dist, "choices"):
         return f"[{', '.join(map(str, dist.choices))}]"
     if dist.log:
@@ -57,29 +61,39 @@ def written(dist: Any) -> str:
 
 
 def hashed(dist: Any) -> str:
-    "What the key of a search holds of a distribution: the words of the first version, so that studies keep their names."
+    """What the key of a search holds of a distribution: the words of the first
+    version, so that studies keep their names.
+    """
     if hasattr(dist, "choices"):
         return f"Choice(values={dist.choices!r})"
     step = f", step={dist.step!r}" if dist.step and not dist.log else ""
-    return f"{'LogUniform' if dist.log else 'Steps'}(low={dist.low!r}, high={dist.high!r}{step})"
+    name = "LogUniform" if dist.log else "Steps"
+    return f"{name}(low={dist.low!r}, high={dist.high!r}{step})"
 
 # %% ../../nbs/25_search.ipynb #2b23e6b7
 def steps_of(layers: int) -> tuple[int, ...]:
-    "Table 5's choices of T for a network of so many layers: L and three more, in steps of 1 below seven layers, else of 2."
+    """Table 5's choices of T for a network of so many layers: L and three more, in
+    steps of 1 below seven layers, else of 2.
+    """
     by = 1 if layers < 7 else 2
     return tuple(range(layers, layers + 4 * by, by))
 
 # %% ../../nbs/25_search.ipynb #04d4464e
 def space(exp: Experiment, **choices: Iterable) -> dict[str, Any]:
-    """What Table 5 searches for this algorithm and network: Optuna's distributions by name of the setting.
+    """What Table 5 searches for this algorithm and network: Optuna's distributions by
+    name of the setting.
 
-    choices: lists that replace distributions. Raises ValueError for a setting that is not searched.
+    choices: lists that replace distributions. Raises ValueError for a setting that is
+    not searched.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution
     out = table_5() | {"T": CategoricalDistribution(steps_of(exp.layers))}
-    out |= {"learning_rate": FloatDistribution(1e-5, 3e-4, log=True)} if exp.recipe.rule == "bp" else {}
+    out |= {"learning_rate": FloatDistribution(1e-5, 3e-4, log=True)
+            } if exp.recipe.rule == "bp" else {}
     out = {name: dist for name, dist in out.items() if name not in unused(exp)}
-    return out | {choose("setting", name, out): CategoricalDistribution(tuple(values)) for name, values in choices.items()}
+    return out | {
+        choose("setting", name, out): CategoricalDistribution(tuple(values))
+        for name, values in choices.items()}
 
 # %% ../../nbs/25_search.ipynb #40cdfdf6
 @dataclass(frozen=True)
@@ -87,8 +101,9 @@ class Search:
     """A search around the experiment `base` until `trials` of them are finished.
 
     space: Optuna's distributions by setting (default: Table 5's).
-    seed: of the sampler; startup: trials drawn at random before TPE begins; prune: stop a trial that is below the median of
-    the others after a quarter of its epochs (not in the paper). Raises ValueError for a setting that `base` does not allow.
+    seed: of the sampler; startup: trials drawn at random before TPE begins; prune: stop
+    a trial that is below the median of the others after a quarter of its epochs (not in
+    the paper). Raises ValueError for a setting that `base` does not allow.
     """
     base: Experiment
     trials: int = 500
@@ -98,10 +113,14 @@ class Search:
     prune: bool = False
 
     def __post_init__(self):
-        if isinstance(self.trials, bool) or not isinstance(self.trials, int) or self.trials < 1:
-            raise ValueError(f"trials must be a whole number of at least 1, not {self.trials!r}")
-        object.__setattr__(self, "space", space(self.base) if self.space is None else dict(self.space))
-        allowed = [f.name for f in fields(Experiment) if f.name not in unused(self.base)]
+        if isinstance(self.trials,
+                      bool) or not isinstance(self.trials, int) or self.trials < 1:
+            raise ValueError("trials must be a whole number of at least 1, not "
+                             f"{self.trials!r}")
+        object.__setattr__(self, "space",
+                           space(self.base) if self.space is None else dict(self.space))
+        allowed = [
+            f.name for f in fields(Experiment) if f.name not in unused(self.base)]
         for name, dist in self.space.items():
             choose("setting", name, allowed)
             for value in ends(dist):
@@ -109,7 +128,9 @@ class Search:
 
     def experiment(self, params: dict) -> Experiment:
         "The experiment of a trial."
-        tidy = {n: round(v, 12) if getattr(self.space[n], "step", None) else v for n, v in params.items()}
+        tidy = {
+            n: round(v, 12) if getattr(self.space[n], "step", None) else v
+            for n, v in params.items()}
         return replace(self.base, **tidy)
 
     @property
@@ -117,19 +138,29 @@ class Search:
         "Hash of all that decides the trials, 8 hex digits; not of their number."
         default = {f.name: f.default for f in fields(Experiment)}
         fixed = replace(self.base, **{name: default[name] for name in self.space}).key
-        about = [fixed, {n: hashed(d) for n, d in self.space.items()}, self.seed, self.startup, self.prune]
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
+        about = [
+            fixed, {n: hashed(d)
+                    for n, d in self.space.items()}, self.seed, self.startup,
+            self.prune]
+        return hashlib.sha256(json.dumps(about,
+                                         sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def name(self) -> str:
         "Name of the study and of its files."
-        parts = [self.base.dataset, self.base.model, self.base.algorithm, self.base.batch_norm or "none", self.key]
+        parts = [
+            self.base.dataset, self.base.model, self.base.algorithm,
+            self.base.batch_norm or "none", self.key]
         return "_".join(re.sub(r"[^A-Za-z0-9+.-]", "-", part) for part in parts)
 
 # %% ../../nbs/25_search.ipynb #be62d06f
-def objective(exp: Experiment, data: Dataset,
-              report: Callable[[int, float], None] = lambda epoch, value: None) -> tuple[float, dict]:
-    "Best `merit` of the selected split over a run's epochs, 0 if it diverges; and what else a trial tells."
+def objective(
+    exp: Experiment, data: Dataset,
+    report: Callable[[int, float],
+                     None] = lambda epoch, value: None) -> tuple[float, dict]:
+    """Best `merit` of the selected split over a run's epochs, 0 if it diverges; and
+    what else a trial tells.
+    """
     records = []
     for _, record in train(exp, data):
         records.append(record)
@@ -140,18 +171,22 @@ def objective(exp: Experiment, data: Dataset,
         return 0.0, about
     scores = [merit(r.metrics[exp.select]) for r in records]
     at = best_epoch(scores)
-    return float(scores[at]), about | {"epoch": at + 1, "test": merit(records[at].metrics["test"])}
+    return float(scores[at]), about | {
+        "epoch": at + 1, "test": merit(records[at].metrics["test"])}
 
 # %% ../../nbs/25_search.ipynb #35708905
 def numbered_tpe(seed: int, startup: int) -> Any:
-    "Optuna's multivariate TPE, its random numbers decided by the seed and the number of the trial."
+    """Optuna's multivariate TPE, its random numbers decided by the seed and the number
+    of the trial.
+    """
     from optuna.samplers import TPESampler
 
     class NumberedTPE(TPESampler):
         "Begins anew with each trial."
         def __init__(self, number: int = 0):
             numbers = np.random.SeedSequence([seed, number]).generate_state(1)
-            super().__init__(seed=int(numbers[0]), n_startup_trials=startup, multivariate=True, constant_liar=True)
+            super().__init__(seed=int(numbers[0]), n_startup_trials=startup,
+                             multivariate=True, constant_liar=True)
 
         def before_trial(self, study: Any, trial: Any) -> None:
             self.__init__(trial.number)
@@ -159,50 +194,64 @@ def numbered_tpe(seed: int, startup: int) -> Any:
 
 # %% ../../nbs/25_search.ipynb #9f423e01
 def open_storage(storage: Any) -> Any:
-    "Optuna's storage: a file for SQLite, a file ending in .journal, or the URL of a database."
+    """Optuna's storage: a file for SQLite, a file ending in .journal, or the URL of a
+    database.
+    """
     import optuna
     url = str(storage)
     if url.endswith(".journal"):
-        return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(url))
+        return optuna.storages.JournalStorage(
+            optuna.storages.journal.JournalFileBackend(url))
     if "://" not in url:
         url = f"sqlite:///{url}"
-    wait = {"connect_args": {"timeout": 100}} if url.startswith("sqlite") else {}        # seconds to wait for another writer
+    # seconds to wait for another writer
+    wait = {"connect_args": {"timeout": 100}} if url.startswith("sqlite") else {}
     return optuna.storages.RDBStorage(url, engine_kwargs=wait)
 
 
 @contextlib.contextmanager
 def one_at_a_time(storage: Any) -> Iterator[None]:
-    "A lock beside a storage that is a file: two processes must not create its tables at once."
+    """A lock beside a storage that is a file: two processes must not create its tables
+    at once.
+    """
     if "://" in str(storage):
         yield
         return
     from filelock import FileLock
     pathlib.Path(storage).parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{storage}.creating"):                    # not .lock: that is the journal's own
+    with FileLock(f"{storage}.creating"):  # not .lock: that is the journal's own
         yield
 
 # %% ../../nbs/25_search.ipynb #167469d2
 def open_study(plan: Search, storage: Any) -> Any:
-    "The plan's study, created if the storage lacks it; ValueError with one sentence if the storage cannot be used."
+    """The plan's study, created if the storage lacks it; ValueError with one sentence
+    if the storage cannot be used.
+    """
     import optuna
     warm_up = max(1, plan.base.epochs // 4)
-    pruner = optuna.pruners.MedianPruner(n_warmup_steps=warm_up) if plan.prune else optuna.pruners.NopPruner()
+    pruner = optuna.pruners.MedianPruner(
+        n_warmup_steps=warm_up) if plan.prune else optuna.pruners.NopPruner()
     try:
         with one_at_a_time(storage):
-            study = optuna.create_study(storage=open_storage(storage), study_name=plan.name, direction="maximize",
-                                        load_if_exists=True, pruner=pruner, sampler=numbered_tpe(plan.seed, plan.startup))
+            study = optuna.create_study(storage=open_storage(storage),
+                                        study_name=plan.name, direction="maximize",
+                                        load_if_exists=True, pruner=pruner,
+                                        sampler=numbered_tpe(plan.seed, plan.startup))
             study.get_trials(deepcopy=False)
         return study
-    except Exception as error:                               # each kind of storage has its own
+    except Exception as error:  # each kind of storage has its own
         shown = re.sub(r"//[^/@]*@", "//***@", str(storage))  # no password in a message
         said = str(error).strip().splitlines() or [""]
-        raise ValueError(f"the storage {shown} cannot be used: move a broken file away, or mend the URL or its driver "
+        raise ValueError(f"the storage {shown} cannot be used: move a broken file "
+                         "away, or mend the URL or its driver "
                          f"({type(error).__name__}: {said[0][:150]})") from error
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    "Optuna's errors, but not its lines about trials: what became of one is in the table."
+    """Optuna's errors, but not its lines about trials: what became of one is in the
+    table.
+    """
     import optuna
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -213,7 +262,7 @@ def quiet() -> Iterator[None]:
 
 # %% ../../nbs/25_search.ipynb #79c7dff7
 HEARTBEAT, SILENCE = 30.0, 120.0                             # seconds
-FINISHED = ("COMPLETE", "PRUNED")                            # pruning is a way to finish
+FINISHED = ("COMPLETE", "PRUNED")  # pruning is a way to finish
 TAKEN = (*FINISHED, "RUNNING")
 
 
@@ -228,7 +277,8 @@ def heartbeat(trial: Any, every: float = HEARTBEAT) -> Iterator[None]:
     stop = threading.Event()
 
     def beat() -> None:
-        with contextlib.suppress(Exception):                 # another worker gave this trial up: `tell` will notice
+        # another worker gave this trial up: `tell` will notice
+        with contextlib.suppress(Exception):
             while not stop.wait(every):
                 trial.set_user_attr("seen", time.time())
     thread = threading.Thread(target=beat, daemon=True)
@@ -271,13 +321,16 @@ def train_trial(plan: Search, trial: Any, data: Dataset) -> dict[str, Any]:
 
 
 def one_trial(plan: Search, study: Any, data: Dataset) -> None:
-    "Draw a trial and train it, unless enough came before; one that another worker gave up meanwhile ends without an error."
+    """Draw a trial and train it, unless enough came before; one that another worker
+    gave up meanwhile ends without an error.
+    """
     from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState
     trial, ended = study.ask(plan.space), {"state": TrialState.FAIL}
     with contextlib.suppress(UpdateFinishedTrialError):
         try:
-            if sum(t.number < trial.number for t in in_state(study, *TAKEN)) < plan.trials:
+            if sum(t.number < trial.number
+                   for t in in_state(study, *TAKEN)) < plan.trials:
                 ended = train_trial(plan, trial, data)
         finally:
             study.tell(trial, **ended, skip_if_finished=True)
@@ -288,45 +341,71 @@ WHERE = ("device", "commit", "dirty", "date")
 
 
 def trials_table(plan: Search, study: Any) -> Any:
-    "All trials as a DataFrame: number, state, value, the settings, and what each trial told."
+    """All trials as a DataFrame: number, state, value, the settings, and what each
+    trial told.
+    """
     import pandas as pd
-    table = study.trials_dataframe(("number", "state", "value", "duration", "params", "user_attrs"))
-    table.columns = [name.removeprefix("params_").removeprefix("user_attrs_") for name in table]
+    table = study.trials_dataframe(
+        ("number", "state", "value", "duration", "params", "user_attrs"))
+    table.columns = [
+        name.removeprefix("params_").removeprefix("user_attrs_") for name in table]
     table["seconds"] = table.duration.dt.total_seconds().round(2)
     places = table.provenance.apply(pd.Series).reindex(columns=WHERE)
-    return table.join(places).reindex(columns=["number", "state", "value", *plan.space, *TOLD, *WHERE])
+    return table.join(places).reindex(
+        columns=["number", "state", "value", *plan.space, *TOLD, *WHERE])
 
 
 def best_record(plan: Search, study: Any) -> dict[str, Any]:
     "The best trial as it goes into its file."
     best, count = study.best_trial, lambda state: len(in_state(study, state))
-    exp, where, finished = plan.experiment(best.params), best.user_attrs["provenance"], in_state(study, *FINISHED)
-    return {"schema": 1, "study": plan.name, "experiment": settings_of(exp),
-            "objective": best.value, "select": exp.select, "test": best.user_attrs.get("test"), "trial": best.number,
-            "trials": {"finished": len(finished), "pruned": count("PRUNED"), "failed": count("FAIL"),
-                       "diverged": sum(t.user_attrs.get("outcome") == "diverged" for t in finished)},
-            "sampler": {"name": "TPE", "seed": plan.seed, "startup": plan.startup, "prune": plan.prune},
-            "space": {name: written(dist) for name, dist in plan.space.items()}, "key": exp.key,
-            "seconds": round(sum(t.duration.total_seconds() for t in finished), 1),
-            "provenance": where | {"versions": where["versions"] | {"optuna": version("optuna")}}}
+    exp, where, finished = plan.experiment(
+        best.params), best.user_attrs["provenance"], in_state(study, *FINISHED)
+    return {
+        "schema":
+            1, "study":
+                plan.name, "experiment":
+                    settings_of(exp), "objective":
+                        best.value, "select":
+                            exp.select, "test":
+                                best.user_attrs.get("test"), "trial":
+                                    best.number,
+        "trials": {
+            "finished": len(finished), "pruned": count("PRUNED"),
+            "failed": count("FAIL"), "diverged": sum(
+                t.user_attrs.get("outcome") == "diverged"
+                for t in finished)}, "sampler": {
+                    "name": "TPE", "seed": plan.seed, "startup": plan.startup,
+                    "prune": plan.prune}, "space": {
+                        name: written(dist)
+                        for name, dist in plan.space.items()}, "key":
+                            exp.key,
+        "seconds":
+            round(sum(t.duration.total_seconds() for t in finished), 1), "provenance":
+                where | {"versions": where["versions"] | {"optuna": version("optuna")}}}
 
 # %% ../../nbs/25_search.ipynb #9b6daafa
 def save_record(plan: Search, study: Any, folder: pathlib.Path) -> None:
     "Write the trials and the best of them, once there is one."
     if in_state(study, "COMPLETE"):
-        write_whole(folder / f"{plan.name}.csv", trials_table(plan, study).to_csv(index=False))
-        write_whole(folder / f"{plan.name}.json", json.dumps(best_record(plan, study), indent=1) + "\n")
+        write_whole(folder / f"{plan.name}.csv",
+                    trials_table(plan, study).to_csv(index=False))
+        write_whole(folder / f"{plan.name}.json",
+                    json.dumps(best_record(plan, study), indent=1) + "\n")
 
 
 def read_best(path: Any) -> dict[str, Any]:
-    "What `search` wrote about the best trial; raises ValueError with one sentence if the file is not that."
+    """What `search` wrote about the best trial; raises ValueError with one sentence if
+    the file is not that.
+    """
     try:
         found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-        if Experiment(**found["experiment"]).key == found["key"] and found["trials"]["finished"] and found["objective"] >= 0:
+        if Experiment(**found["experiment"]).key == found["key"] and found["trials"][
+                "finished"] and found["objective"] >= 0:
             return found
     except (ValueError, KeyError, TypeError):
         pass
-    raise ValueError(f"{path} is not the whole record of a search: move it away and search again")
+    raise ValueError(f"{path} is not the whole record of a search: move it away and "
+                     "search again")
 
 
 def load_best(path: Any) -> Experiment:
@@ -334,16 +413,18 @@ def load_best(path: Any) -> Experiment:
     return Experiment(**read_best(path)["experiment"])
 
 
-NUMBERS = ("value", "test", "seconds", "k", "beta", "x_step", "learning_rate", "momentum", "weight_decay")
+NUMBERS = ("value", "test", "seconds", "k", "beta", "x_step", "learning_rate",
+           "momentum", "weight_decay")
 
 
 def read_trials(path: Any) -> Any:
     """The trials of a search from its CSV file, every digit of them.
 
-    Raises ValueError if the file was cut short: it holds fewer finished trials than the record beside it counts.
+    Raises ValueError if the file was cut short: it holds fewer finished trials than the
+    record beside it counts.
     """
     import pandas as pd
-    exact = lambda text: float(text or "nan")                # an older pandas may lose the last digit
+    exact = lambda text: float(text or "nan")  # an older pandas may lose the last digit
     path, record = pathlib.Path(path), pathlib.Path(path).with_suffix(".json")
     wanted = read_best(record)["trials"]["finished"] if record.exists() else 0
     try:
@@ -353,25 +434,31 @@ def read_trials(path: Any) -> Any:
                 return table
     except (ValueError, AttributeError):
         pass
-    raise ValueError(f"{path} is cut short: move it and {record.name} away and search again; "
+    raise ValueError(f"{path} is cut short: move it and {record.name} away and search "
+                     "again; "
                      "what the storage holds is not searched twice")
 
 # %% ../../nbs/25_search.ipynb #e413475d
-def search(plan: Search, folder: Any = "results/search", data_dir: Any = None, storage: Any = None, progress: bool = True) -> Any:
-    """Search until plan.trials are finished, counting those of earlier calls and of other workers; all trials as a DataFrame.
+def search(plan: Search, folder: Any = "results/search", data_dir: Any = None,
+           storage: Any = None, progress: bool = True) -> Any:
+    """Search until plan.trials are finished, counting those of earlier calls and of
+    other workers; all trials as a DataFrame.
 
-    Leaves `folder`/name.csv (the trials) and name.json (the best, see `load_best`), with name = plan.name; with enough trials
-    there nothing is searched. storage: default `folder`/search.db, see `open_storage`; call this from several processes with
-    one storage to share the work. Raises ValueError with one sentence for a storage or a record that cannot be used.
+    Leaves `folder`/name.csv (the trials) and name.json (the best, see `load_best`),
+    with name = plan.name; with enough trials there nothing is searched. storage:
+    default `folder`/search.db, see `open_storage`; call this from several processes
+    with one storage to share the work. Raises ValueError with one sentence for a
+    storage or a record that cannot be used.
     """
     folder = pathlib.Path(folder)
     record = folder / f"{plan.name}.json"
     if not record.exists() or read_best(record)["trials"]["finished"] < plan.trials:
         with quiet():
-            study = open_study(plan, folder / "search.db" if storage is None else storage)
+            study = open_study(plan,
+                               folder / "search.db" if storage is None else storage)
             try:
                 work(plan, study, data_dir, progress)
-            finally:                                         # what is finished is on record even if this is interrupted
+            finally:  # what is finished is on record even if this is interrupted
                 save_record(plan, study, folder)
     return read_trials(record.with_suffix(".csv"))
 
@@ -381,25 +468,33 @@ def work(plan: Search, study: Any, data_dir: Any, progress: bool) -> None:
     from tqdm.auto import tqdm
     data = data_of(plan.base, data_dir)
     there = lambda: len(in_state(study, *FINISHED))
-    with tqdm(total=plan.trials, initial=there(), unit="trial", desc=plan.name, disable=not progress) as bar:
+    with tqdm(total=plan.trials, initial=there(), unit="trial", desc=plan.name,
+              disable=not progress) as bar:
         while there() < plan.trials:
             give_up_silent(study, SILENCE)
             if len(in_state(study, *TAKEN)) < plan.trials:
                 one_trial(plan, study, data)
             else:
-                time.sleep(1.0)                              # the last ones are being trained elsewhere
+                time.sleep(1.0)  # the last ones are being trained elsewhere
             bar.update(there() - bar.n)
 
 # %% ../../nbs/25_search.ipynb #38911837
 def importances(plan: Search, trials: Any) -> dict[str, float]:
-    "Share of each setting that varied in what set the best quarter of the completed trials apart (PED-ANOVA)."
+    """Share of each setting that varied in what set the best quarter of the completed
+    trials apart (PED-ANOVA).
+    """
     import optuna
     space = {name: dist for name, dist in plan.space.items() if not dist.single()}
     kept = [t for t in trials.to_dict("records") if t["state"] == "COMPLETE"]
-    frozen = [optuna.trial.create_trial(params={n: t[n] for n in space}, distributions=space, value=t["value"]) for t in kept]
+    frozen = [
+        optuna.trial.create_trial(params={n: t[n]
+                                          for n in space}, distributions=space,
+                                  value=t["value"])
+        for t in kept]
     with quiet():
         study = optuna.create_study(direction="maximize")
         study.add_trials(frozen)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator, params=list(space))
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator,
+                                                        params=list(space))
     return {name: float(found.get(name, 0.0)) for name in space}

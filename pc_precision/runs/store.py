@@ -31,11 +31,13 @@ from ..checks import unwritable
 from ..experiment import Experiment, settings_key
 
 # %% ../../nbs/20_store.ipynb #8fc6b1fa
-SCHEMA = 2                                                  # 2: sessions, parameters, checksum.  Files of 1 are read as before
-OUTCOMES = ("finished", "stopped early", "diverged")        # of a result; a run with a checkpoint alone is "interrupted"
+SCHEMA = 2  # 2: sessions, parameters, checksum.  Files of 1 are read as before
+# of a result; a run with a checkpoint alone is "interrupted"
+OUTCOMES = ("finished", "stopped early", "diverged")
 COLUMNS = ("epoch", "split", "metric", "layer", "value")
 Whole = Annotated[int, Meta(gt=-2 ** 31, lt=2 ** 31)]
-Real = Annotated[float, Meta(ge=-1.7e308, le=1.7e308)]      # JSON has no infinity, but 1e999 is one to Python
+# JSON has no infinity, but 1e999 is one to Python
+Real = Annotated[float, Meta(ge=-1.7e308, le=1.7e308)]
 Row = tuple[Annotated[int, Meta(gt=0, lt=2 ** 31)], str, str, Whole | None, Real | None]
 
 
@@ -54,7 +56,8 @@ class Run(msgspec.Struct):
     seconds: Real
     provenance: Place
     rows: Annotated[list[Row], Meta(min_length=1)]
-    sessions: Annotated[list[Place], Meta(min_length=1)] | msgspec.UnsetType = msgspec.UNSET
+    sessions: Annotated[list[Place],
+                        Meta(min_length=1)] | msgspec.UnsetType = msgspec.UNSET
     schema: int = 1
     checksum: str | None = None
     parameters: str | None = None
@@ -78,7 +81,9 @@ def checksum(run: dict[str, Any]) -> str:
 
 
 def key_of(settings: dict[str, Any]) -> str | None:
-    "The key that stored settings give, as `Experiment.key`; None if one of them is of another version."
+    """The key that stored settings give, as `Experiment.key`; None if one of them is
+    of another version.
+    """
     if not settings.keys() <= SETTINGS.keys():
         return None
     return settings_key({"patience": None} | settings)       # files leave None out
@@ -90,7 +95,9 @@ def check_run(content: dict[str, Any], key: str) -> None:
     msgspec.convert(run.experiment, Shown)
     if run.key != key or key_of(run.experiment) not in (None, key):
         raise ValueError("its settings do not give its key")
-    if len({row[:4] for row in run.rows}) < len(run.rows) or run.checksum not in (None, checksum(content)):
+    if len({row[:4]
+            for row in run.rows}) < len(
+                run.rows) or run.checksum not in (None, checksum(content)):
         raise ValueError("it is not what was written")
 
 
@@ -106,16 +113,21 @@ def parse_run(text: bytes, path: Any) -> dict[str, Any]:
         schema = msgspec.convert(run.get("schema", 1), int)
         if schema <= SCHEMA:
             check_run(run, key_in(path))
-    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError,
+            OverflowError) as error:
         why = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path} is not a whole result file ({why}): move it away and run again, only this run is trained anew") from None
+        raise ValueError(f"{path} is not a whole result file ({why}): move it away "
+                         "and run again, only this run is trained anew") from None
     if schema > SCHEMA:
-        raise ValueError(f"{path} was written by a newer pc_precision (schema {schema}, this one reads up to {SCHEMA}): update it")
+        raise ValueError(f"{path} was written by a newer pc_precision (schema "
+                         f"{schema}, this one reads up to {SCHEMA}): update it")
     return run
 
 
 def read_run(path: pathlib.Path) -> dict[str, Any]:
-    "One run of a store; raises ValueError with one sentence if the file is not a whole result or of a newer schema."
+    """One run of a store; raises ValueError with one sentence if the file is not a
+    whole result or of a newer schema.
+    """
     return parse_run(path.read_bytes(), path)
 
 
@@ -128,13 +140,15 @@ def run_text(run: dict[str, Any]) -> str:
 
 
 def same_result(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    "Whether two runs say the same: outcome and all rows but the seconds, which no two computations share."
+    """Whether two runs say the same: outcome and all rows but the seconds, which no
+    two computations share.
+    """
     rows = lambda run: [row for row in run["rows"] if row[2] != "seconds"]
     return a["key"] == b["key"] and a["outcome"] == b["outcome"] and rows(a) == rows(b)
 
 # %% ../../nbs/20_store.ipynb #44d03293
 NAME = re.compile(r"[\w+-][\w+.-]*_[0-9a-f]{16}\.json")
-LONGEST = 200                                               # bytes of a file's name; while it is written it has 22 more
+LONGEST = 200  # bytes of a file's name; while it is written it has 22 more
 
 
 def key_in(path: Any) -> str:
@@ -144,16 +158,20 @@ def key_in(path: Any) -> str:
 
 def file_name(exp: Experiment) -> str:
     "The name of an experiment's file."
-    parts = [exp.dataset, exp.model, exp.algorithm, exp.batch_norm or "none", f"s{exp.seed}"]
+    parts = [
+        exp.dataset, exp.model, exp.algorithm, exp.batch_norm or "none", f"s{exp.seed}"]
     told = "_".join(re.sub(r"[^A-Za-z0-9+.-]", "-", str(part)) for part in parts)
     end = f"_{exp.key}.json"
     return re.sub(r"^\.", "-", told)[:LONGEST - len(end)] + end
 
 # %% ../../nbs/20_store.ipynb #c005f965
 def write_whole(path: pathlib.Path, content: str | bytes, replace: bool = True) -> None:
-    "Write a file that is either there whole or not at all; one that is there stays if not `replace`."
+    """Write a file that is either there whole or not at all; one that is there stays
+    if not `replace`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".partial-{path.stem}-", suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".partial-{path.stem}-",
+                                    suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode("utf-8") if isinstance(content, str) else content)
@@ -166,27 +184,31 @@ def write_whole(path: pathlib.Path, content: str | bytes, replace: bool = True) 
 
 
 def place(name: str, path: pathlib.Path, replace: bool) -> None:
-    "Give a written file its name; os.link, unlike os.replace, fails where that name is taken."
+    """Give a written file its name; os.link, unlike os.replace, fails where that name
+    is taken.
+    """
     try:
         if not replace:
             return os.link(name, path)
     except FileExistsError:
         return None
-    except OSError:                                         # a file system without links
+    except OSError:  # a file system without links
         if path.exists():
             return None
     os.replace(name, path)
 
 # %% ../../nbs/20_store.ipynb #24e0e2aa
-LARGEST = 64 * 2 ** 20                                      # bytes of one result; fifty epochs of ten layers take 50 kB
-MOST = 512 * 2 ** 20                                        # bytes that an archive may unpack to: ten thousand such results
-DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+LARGEST = 64 * 2 ** 20  # bytes of one result; fifty epochs of ten layers take 50 kB
+MOST = 512 * 2 ** 20  # bytes that an archive may unpack to: ten thousand such results
+DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError,
+          RuntimeError)
 
 
 def check_zip(file: Any) -> None:
     "Raise ValueError unless the name of a file is that of an archive."
     if pathlib.Path(file).suffix.lower() != ".zip":
-        raise ValueError(f"{file} must end with .zip (a .tar.gz of earlier versions: unpack it and merge the folder)")
+        raise ValueError(f"{file} must end with .zip (a .tar.gz of earlier versions: "
+                         "unpack it and merge the folder)")
 
 
 def zip_bytes(members: dict[str, bytes]) -> bytes:
@@ -199,7 +221,9 @@ def zip_bytes(members: dict[str, bytes]) -> bytes:
 
 
 def members(source: pathlib.Path) -> Iterator[tuple[str, bytes]]:
-    "(name, content) of every result in an archive or a store; raises ValueError for an archive with anything else."
+    """(name, content) of every result in an archive or a store; raises ValueError for
+    an archive with anything else.
+    """
     if source.is_dir():
         yield from ((path.name, path.read_bytes()) for path in Store(source).files())
         return
@@ -208,21 +232,28 @@ def members(source: pathlib.Path) -> Iterator[tuple[str, bytes]]:
         about = [a for a in packed.infolist() if not a.is_dir()]
         for a in about:
             if not NAME.fullmatch(a.filename) or a.file_size > LARGEST:
-                raise ValueError(f"{source} is not merged: {a.filename!r} in it is not the file of a result")
-        if sum(a.file_size for a in about) > MOST:           # zipfile reads no more of a member than it declares
-            raise ValueError(f"{source} is not merged: it unpacks to more than {MOST / 2 ** 20:.0f} MiB, pack it in parts")
+                raise ValueError(f"{source} is not merged: {a.filename!r} in it is "
+                                 "not the file of a result")
+        # zipfile reads no more of a member than it declares
+        if sum(a.file_size for a in about) > MOST:
+            raise ValueError(f"{source} is not merged: it unpacks to more than "
+                             f"{MOST / 2 ** 20:.0f} MiB, pack it in parts")
         yield from ((a.filename, packed.read(a)) for a in about)
 
 
 def incoming(source: pathlib.Path) -> Iterator[tuple[str, bytes, dict]]:
-    "(name, content, run) of every result in a source; raises ValueError with one sentence for anything else."
+    """(name, content, run) of every result in a source; raises ValueError with one
+    sentence for anything else.
+    """
     try:
         for name, content in members(source):
             yield name, content, parse_run(content, source / name)
     except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file or folder {source} to merge") from None
+        raise FileNotFoundError(
+            f"there is no file or folder {source} to merge") from None
     except DAMAGE as error:
-        raise ValueError(f"{source} is damaged or not an archive, pack it again ({type(error).__name__}: {error})") from None
+        raise ValueError(f"{source} is damaged or not an archive, pack it again "
+                         f"({type(error).__name__}: {error})") from None
 
 
 class Merged(NamedTuple):
@@ -232,7 +263,9 @@ class Merged(NamedTuple):
 
 # %% ../../nbs/20_store.ipynb #58329041
 class Store:
-    "A folder of results; `~` in its path is the home folder. Makes nothing until something is written."
+    """A folder of results; `~` in its path is the home folder. Makes nothing until
+    something is written.
+    """
 
     def __init__(self, folder: Any = "results"):
         self.folder = pathlib.Path(folder).expanduser()
@@ -249,11 +282,16 @@ class Store:
         return self.folder / file_name(exp)
 
     def get(self, exp: Experiment) -> dict[str, Any] | None:
-        "The run of an experiment, None if it is lacking. A name from an earlier spelling of the settings is found by its key."
+        """The run of an experiment, None if it is lacking. A name from an earlier
+        spelling of the settings is found by its key.
+        """
         path = self.path(exp)
-        if path.exists():                                    # before the folder is searched, which takes long if it is large
+        # before the folder is searched, which takes long if it is large
+        if path.exists():
             return read_run(path)
-        named = [p for p in sorted(self.folder.glob(f"*_{exp.key}.json")) if NAME.fullmatch(p.name)]
+        named = [
+            p for p in sorted(self.folder.glob(f"*_{exp.key}.json"))
+            if NAME.fullmatch(p.name)]
         return read_run(named[0]) if named else None
 
     def put(self, exp: Experiment, run: dict[str, Any]) -> None:
@@ -290,20 +328,27 @@ class Store:
 
     def sweep(self, key: str) -> None:
         "Remove what a killed process left half of a run. Only who holds its lock may."
-        for path in [*self.folder.glob(f".partial-*{key}-*.tmp"), *self.folder.glob(f"parameters/.partial-{key}-*.tmp")]:
+        for path in [
+                *self.folder.glob(f".partial-*{key}-*.tmp"),
+                *self.folder.glob(f"parameters/.partial-{key}-*.tmp")]:
             path.unlink(missing_ok=True)
 
     def check(self) -> None:
         "Raise OSError with one sentence unless files can be made in the store."
         if error := unwritable(self.folder / ".locks"):
-            raise OSError(error.errno, f"the store {self} cannot be written ({error.strerror}) and lacks results that are asked for: "
-                                       "make it writable or choose another folder, what it holds can still be read")
+            raise OSError(error.errno, f"the store {self} cannot be written "
+                                       f"({error.strerror}) and lacks results that "
+                                       "are asked for: "
+                                       "make it writable or choose another folder, "
+                                       "what it holds can still be read")
 
     # all runs
 
     def files(self) -> list[pathlib.Path]:
         "The files that have the name of a result, sorted."
-        return [path for path in sorted(self.folder.glob("*.json")) if NAME.fullmatch(path.name)]
+        return [
+            path for path in sorted(self.folder.glob("*.json"))
+            if NAME.fullmatch(path.name)]
 
     def whole(self) -> Iterator[tuple[pathlib.Path, dict]]:
         "(file, run) of every result, with a warning for each that cannot be read."
@@ -314,41 +359,53 @@ class Store:
                 warnings.warn(str(error), stacklevel=3)
 
     def runs(self) -> Iterator[dict[str, Any]]:
-        "Every run, one after the other; raises ValueError if two files hold different results of one run."
+        """Every run, one after the other; raises ValueError if two files hold
+        different results of one run.
+        """
         first: dict[str, pathlib.Path] = {}
         for path, run in self.whole():
             before = first.setdefault(run["key"], path)
             if before is path:
                 yield run
             elif not same_result(run, read_run(before)):
-                raise ValueError(f"{before} and {path} are different results of one run: move one of them away")
+                raise ValueError(f"{before} and {path} are different results of one "
+                                 "run: move one of them away")
 
     def pack(self, file: Any, experiments: Iterable[Experiment] | None = None) -> int:
-        """Pack all results, or those of `experiments` that are here, in a .zip; how many they were.
+        """Pack all results, or those of `experiments` that are here, in a .zip; how
+        many they were.
 
-        A result that cannot be read is left out with a warning. Raises FileNotFoundError if there is no store.
+        A result that cannot be read is left out with a warning. Raises
+        FileNotFoundError if there is no store.
         """
         check_zip(file)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"there is no store {self} to pack")
         keys = None if experiments is None else {exp.key for exp in experiments}
-        found = {path.name: path.read_bytes() for path, run in self.whole() if keys is None or run["key"] in keys}
+        found = {
+            path.name: path.read_bytes()
+            for path, run in self.whole()
+            if keys is None or run["key"] in keys}
         write_whole(pathlib.Path(file).expanduser(), zip_bytes(found))
         return len(found)
 
     def merge(self, sources: Iterable[Any]) -> Merged:
-        """Add the results of archives or other stores that are lacking. What is there stays as it is.
+        """Add the results of archives or other stores that are lacking. What is there
+        stays as it is.
 
-        Raises ValueError, and merges nothing, if a source is damaged or holds another result of a run that is there.
+        Raises ValueError, and merges nothing, if a source is damaged or holds another
+        result of a run that is there.
         """
         new, there, seen = {}, 0, {}
         known = {key_in(path): path for path in self.files()}
         for source in (Store(source).folder for source in sources):
             for name, content, run in incoming(source):
                 key = run["key"]
-                first = seen[key] if key in seen else (known[key], read_run(known[key])) if key in known else None
+                first = seen[key] if key in seen else (
+                    known[key], read_run(known[key])) if key in known else None
                 if first is not None and not same_result(first[1], run):
-                    raise ValueError(f"{source / name} and {first[0]} are different results of one run: nothing is merged, "
+                    raise ValueError(f"{source / name} and {first[0]} are different "
+                                     "results of one run: nothing is merged, "
                                      "choose one and move the other away")
                 there += first is not None
                 if first is None:

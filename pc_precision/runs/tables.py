@@ -15,23 +15,41 @@ from .store import Store
 
 # %% ../../nbs/23_tables.ipynb #c426ec57
 def scores(frame: Any, metric: str = "top1") -> Any:
-    """One row a run: its settings, and `score`, the test `metric` in the selected epoch; missing for a diverged run.
+    """One row a run: its settings, and `score`, the test `metric` in the selected
+    epoch; missing for a diverged run.
 
-    The epoch of the largest accuracy counts, or of the least loss where a run predicts numbers and has no accuracy.
+    The epoch of the largest accuracy counts, or of the least loss where a run predicts
+    numbers and has no accuracy.
     """
-    frame = frame.astype({name: object for name in ("key", "split", "select", "metric")})
-    runs = frame.drop(columns=[name for name in COLUMNS if name in frame]).drop_duplicates("key").reset_index(drop=True)
-    runs = runs.astype({name: object for name, kind in runs.dtypes.items() if kind == "category"})
-    chosen = frame[(frame["split"] == frame["select"]) & frame["metric"].isin(["top1", "loss"])]
-    chosen = chosen[(chosen["metric"] == "top1") | ~chosen["key"].isin(chosen.loc[chosen["metric"] == "top1", "key"])]
-    chosen = chosen.assign(value=chosen["value"].where(chosen["metric"] == "top1", -chosen["value"]))
-    best = chosen.sort_values("epoch", kind="stable").dropna(subset="value").sort_values("value", ascending=False, kind="stable")
-    epoch = best.drop_duplicates("key").set_index("key")["epoch"]          # of equal ones the first
-    test = frame[(frame["split"] == "test") & (frame["metric"] == metric)].set_index(["key", "epoch"])["value"]
+    frame = frame.astype({
+        name: object
+        for name in ("key", "split", "select", "metric")})
+    runs = frame.drop(columns=[name for name in COLUMNS
+                               if name in frame]).drop_duplicates("key").reset_index(
+                                   drop=True)
+    runs = runs.astype({
+        name: object
+        for name, kind in runs.dtypes.items()
+        if kind == "category"})
+    chosen = frame[(frame["split"] == frame["select"])
+                   & frame["metric"].isin(["top1", "loss"])]
+    chosen = chosen[
+        (chosen["metric"] == "top1")
+        | ~chosen["key"].isin(chosen.loc[chosen["metric"] == "top1", "key"])]
+    chosen = chosen.assign(
+        value=chosen["value"].where(chosen["metric"] == "top1", -chosen["value"]))
+    best = chosen.sort_values("epoch",
+                              kind="stable").dropna(subset="value").sort_values(
+                                  "value", ascending=False, kind="stable")
+    # of equal ones the first
+    epoch = best.drop_duplicates("key").set_index("key")["epoch"]
+    test = frame[(frame["split"] == "test") & (frame["metric"] == metric)].set_index([
+        "key", "epoch"])["value"]
     epoch = runs["key"].map(epoch).where(runs["outcome"] != "diverged")
     found = test.reindex(list(zip(runs["key"], epoch))) if len(runs) else test
     last = runs["key"].map(frame.groupby("key")["epoch"].max())
-    return runs.assign(epoch=epoch.where(found.notna().to_numpy()), epochs_run=last, score=found.to_numpy(float))
+    return runs.assign(epoch=epoch.where(found.notna().to_numpy()), epochs_run=last,
+                       score=found.to_numpy(float))
 
 
 CELL = ("dataset", "model", "algorithm", "batch_norm")
@@ -39,31 +57,44 @@ CELL = ("dataset", "model", "algorithm", "batch_norm")
 
 def differing(table: Any, by: list[str]) -> list[str]:
     "The settings but the seed that differ within a cell of a table with a row a run."
-    settings = [f.name for f in fields(Experiment) if f.name in table and f.name not in (*by, "seed")]
+    settings = [
+        f.name
+        for f in fields(Experiment)
+        if f.name in table and f.name not in (*by, "seed")]
     if table.empty or not settings:
         return []
-    kinds = table.groupby(by, sort=False, dropna=False)[settings].nunique(dropna=False).max()
+    kinds = table.groupby(by, sort=False,
+                          dropna=False)[settings].nunique(dropna=False).max()
     return [name for name in settings if kinds[name] > 1]
 
 
-def summarise(frame: Any, by: Iterable[str] = CELL, metric: str = "top1", of: Iterable[Experiment] | None = None) -> Any:
-    """Mean and sample standard deviation over seeds of the selected test `metric`, number of runs and of diverged ones.
+def summarise(frame: Any, by: Iterable[str] = CELL, metric: str = "top1",
+              of: Iterable[Experiment] | None = None) -> Any:
+    """Mean and sample standard deviation over seeds of the selected test `metric`,
+    number of runs and of diverged ones.
 
-    A setting that differs within a cell of `by`, other than the seed, is a further column and splits the cell. `versions` counts
-    the versions and commits of pc_precision in a cell. of: the experiments that the frame should hold. Then a column `missing`
-    counts what it lacks in each cell, and a cell that lacks something has no mean: numbers of two seeds and of five are not set
-    side by side.
+    A setting that differs within a cell of `by`, other than the seed, is a further
+    column and splits the cell. `versions` counts the versions and commits of
+    pc_precision in a cell. of: the experiments that the frame should hold. Then a
+    column `missing` counts what it lacks in each cell, and a cell that lacks something
+    has no mean: numbers of two seeds and of five are not set side by side.
     """
     import pandas as pd
     by, table = list(by), scores(frame, metric).assign(lacking=0)
     if of is not None:
-        lacking = missing_frame(of, set(frame["key"])).query("lacking == 1").drop(columns="key")
-        table = pd.concat([part for part in (table, lacking) if len(part)] or [table], ignore_index=True).reindex(columns=table.columns)
+        lacking = missing_frame(of, set(
+            frame["key"])).query("lacking == 1").drop(columns="key")
+        table = pd.concat([part for part in (table, lacking) if len(part)] or [table],
+                          ignore_index=True).reindex(columns=table.columns)
     by += differing(table, by)
-    version = [f"{v} {c}" for v, c in zip(table.get("version", table["key"]), table.get("commit", table["key"]))]
+    version = [
+        f"{v} {c}" for v, c in zip(table.get("version", table["key"]),
+                                   table.get("commit", table["key"]))]
     stored = table["lacking"] == 0
-    cells = table.assign(lost=table["outcome"] == "diverged", version=pd.Series(version, table.index).where(stored)).groupby(by, sort=False, dropna=False)
-    out = cells.agg(mean=("score", "mean"), std=("score", "std"), n=("score", "count"), diverged=("lost", "sum"), versions=("version", "nunique"),
+    cells = table.assign(lost=table["outcome"] == "diverged", version=pd.Series(
+        version, table.index).where(stored)).groupby(by, sort=False, dropna=False)
+    out = cells.agg(mean=("score", "mean"), std=("score", "std"), n=("score", "count"),
+                    diverged=("lost", "sum"), versions=("version", "nunique"),
                     missing=("lacking", "sum")).reset_index()
     out = out.astype({name: int for name in ("n", "diverged", "versions", "missing")})
     out.loc[out["missing"] > 0, ["mean", "std"]] = float("nan")
@@ -71,23 +102,38 @@ def summarise(frame: Any, by: Iterable[str] = CELL, metric: str = "top1", of: It
 
 # %% ../../nbs/23_tables.ipynb #e1d4ff53
 def missing_frame(experiments: Iterable[Experiment], there: set[str]) -> Any:
-    "One row an experiment: its settings as `to_frame` names them, and whether its key is not among those `there`."
+    """One row an experiment: its settings as `to_frame` names them, and whether its
+    key is not among those `there`.
+    """
     import pandas as pd
-    rows = [asdict(resolve(exp)) | {"lacking": int(exp.key not in there), "key": exp.key} for exp in distinct(experiments)]
-    frame = pd.DataFrame(rows, columns=[*(f.name for f in fields(Experiment)), "lacking", "key"])
+    rows = [
+        asdict(resolve(exp)) | {"lacking": int(exp.key not in there), "key": exp.key}
+        for exp in distinct(experiments)]
+    frame = pd.DataFrame(
+        rows, columns=[*(f.name for f in fields(Experiment)), "lacking", "key"])
     return frame.assign(batch_norm=frame.batch_norm.fillna("none"))
 
 
-def incomplete(experiments: Iterable[Experiment], store: Any = "results", by: Iterable[str] = CELL) -> Any:
-    """The cells of which a store lacks runs, as a DataFrame: `by`, seeds that are `there`, `under_way` and `missing` (lists).
+def incomplete(experiments: Iterable[Experiment], store: Any = "results",
+               by: Iterable[str] = CELL) -> Any:
+    """The cells of which a store lacks runs, as a DataFrame: `by`, seeds that are
+    `there`, `under_way` and `missing` (lists).
 
-    Empty if nothing is missing; trains nothing. A run that is under way has a checkpoint and is also missing.
+    Empty if nothing is missing; trains nothing. A run that is under way has a
+    checkpoint and is also missing.
     """
     import pandas as pd
     experiments, by, store = distinct(experiments), list(by), Store(store)
     keys = {exp.key for exp in experiments if store.get(exp) is not None}
     begun, rows = set(store.begun()) - keys, []
-    for cell, some in missing_frame(experiments, keys).groupby(by, sort=False, dropna=False):
-        seeds = {"there": some.key.isin(keys), "under_way": some.key.isin(begun), "missing": some.lacking == 1}
-        rows.append(dict(zip(by, cell)) | {name: list(some.seed[which]) for name, which in seeds.items()})
-    return pd.DataFrame([row for row in rows if row["missing"]], columns=[*by, "there", "under_way", "missing"])
+    for cell, some in missing_frame(experiments,
+                                    keys).groupby(by, sort=False, dropna=False):
+        seeds = {
+            "there": some.key.isin(keys), "under_way": some.key.isin(begun),
+            "missing": some.lacking == 1}
+        rows.append(
+            dict(zip(by, cell))
+            | {name: list(some.seed[which])
+               for name, which in seeds.items()})
+    return pd.DataFrame([row for row in rows if row["missing"]],
+                        columns=[*by, "there", "under_way", "missing"])

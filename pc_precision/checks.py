@@ -24,8 +24,7 @@ def choose(what: str, value: Any, allowed: Iterable[Any]) -> Any:
     if value in allowed:
         return value
     near = difflib.get_close_matches(
-        str(value).lower(), {str(a).lower(): a
-                             for a in allowed}, n=1, cutoff=0.5)
+        str(value).lower(), {str(a).lower(): a for a in allowed}, n=1, cutoff=0.5)
     near = next((a for a in allowed if near and str(a).lower() == near[0]), None)
     hint = f" (did you mean {near!r}?)" if near is not None else ""
     raise ValueError(f"unknown {what} {value!r}{hint}; allowed: "

@@ -99,8 +99,7 @@ def read_parameters(name: str, given: Iterable[tuple[str, str]]) -> dict[str, An
     from papermill.cli import _resolve_type
     known = declared(notebooks()[choose("notebook", name, notebooks())])
     return {
-        choose("parameter", key, known): _resolve_type(value)
-        for key, value in given}
+        choose("parameter", key, known): _resolve_type(value) for key, value in given}
 
 
 def job_of(name: str, parameters: dict[str, Any], store: str, **times: Any) -> Job:
@@ -177,9 +176,9 @@ def asked(function: Callable) -> Callable:
                 click.option("-p", "parameters", nargs=2, multiple=True,
                              metavar="NAME VALUE",
                              help="A parameter; may be repeated."),
-                click.option("--profile", default="smoke", show_default=True,
-                             help=f"One of {', '.join(PROFILES)}."),
-                click.argument("name")):
+                click.option(
+                    "--profile", default="smoke", show_default=True,
+                    help=f"One of {', '.join(PROFILES)}."), click.argument("name")):
         function = add(function)
     return function
 
@@ -234,8 +233,9 @@ def train_notebook(name: str, profile: str, parameters: tuple, store: str,
                    data_dir: str | None, **times: Any) -> None:
     "Train what the notebook NAME lacks, without running it."
     with one_sentence():
-        read = {"profile": profile, "data_dir": data_dir} | read_parameters(
-            name, parameters)
+        read = {
+            "profile": profile,
+            "data_dir": data_dir} | read_parameters(name, parameters)
         use_compilation_cache()
         if start(job_of(name, read, store, **times), click.echo).failed:
             raise SystemExit(1)

@@ -61,8 +61,7 @@ class Dataset(NamedTuple):
 # %% ../nbs/11_data.ipynb #33bc29f7
 _KRIZHEVSKY = "Krizhevsky (2009), Learning multiple layers of features from tiny images"
 DATASETS = {
-    d.name: d
-    for d in (
+    d.name: d for d in (
         DatasetInfo(
             "digits", 10, (32, 32, 1), (0.3051,), (0.3234,), False, 2,
             "Alpaydin and Kaynak (1998), Optical Recognition of Handwritten "
@@ -70,9 +69,9 @@ DATASETS = {
         DatasetInfo("cifar10", 10, (32, 32, 3), (0.4914, 0.4822, 0.4465), (
             0.2023, 0.1994,
             0.2010), True, 4, _KRIZHEVSKY, False),
-        DatasetInfo("cifar100", 100, (32, 32, 3), (
-            0.5071, 0.4867, 0.4408), (0.2675,
-                                      0.2565, 0.2761), True, 4, _KRIZHEVSKY, True),
+        DatasetInfo("cifar100", 100, (32, 32, 3), (0.5071, 0.4867, 0.4408), (
+            0.2675, 0.2565,
+            0.2761), True, 4, _KRIZHEVSKY, True),
         DatasetInfo("tiny_imagenet", 200, (64, 64, 3), (0.485, 0.456,
                                                         0.406), (0.229, 0.224,
                                                                  0.225), True, 8,
@@ -324,7 +323,8 @@ def _described(name: str, train: Split, classes: int) -> DatasetInfo:
 
 # %% ../nbs/11_data.ipynb #39dea3ee
 COUNTS = {
-    "cifar10": (50_000, 10_000), "cifar100": (50_000, 10_000),
+    "cifar10": (50_000, 10_000),
+    "cifar100": (50_000, 10_000),
     "tiny_imagenet": (100_000, 10_000)}
 
 # %% ../nbs/11_data.ipynb #21d04384

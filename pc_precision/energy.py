@@ -63,10 +63,10 @@ def half_squares(mu: Any, target: Any) -> jax.Array:
 
 
 LOSSES: dict[str, Loss] = {
-    "squared_error":
-        Loss("squared_error", lambda mu: mu, half_squares), "cross_entropy":
-            Loss("cross_entropy", jax.nn.softmax,
-                 lambda mu, target: -jnp.sum(target * jax.nn.log_softmax(mu), -1))}
+    "squared_error": Loss("squared_error", lambda mu: mu, half_squares),
+    "cross_entropy": Loss(
+        "cross_entropy", jax.nn.softmax,
+        lambda mu, target: -jnp.sum(target * jax.nn.log_softmax(mu), -1))}
 
 # %% ../nbs/03_energy.ipynb #240400cc
 def per_sample(number: Any, like: jax.Array) -> jax.Array:

@@ -88,8 +88,11 @@ SCHEDULES = ("constant", "spiking", "decaying")
 # probability of a negative beta; "both": each sample twice
 NUDGING = {"none": 0.0, "positive": 0.0, "negative": 1.0, "centre": 0.5, "both": 0.0}
 INFERENCES: dict[str, Callable[..., Inference]] = {
-    "cone": cone, "dense": dense, "error_coordinates": error_coordinates,
-    "sweep": lambda solver: sweep(), "fixed_predictions": fixed_predictions,
+    "cone": cone,
+    "dense": dense,
+    "error_coordinates": error_coordinates,
+    "sweep": lambda solver: sweep(),
+    "fixed_predictions": fixed_predictions,
     "equilibrium_propagation": equilibrium_propagation,
     "augmented_lagrangian": augmented_lagrangian}
 ALGORITHMS: dict[str, Recipe] = {
@@ -103,58 +106,45 @@ ALGORITHMS |= {
     if name != "BP"}
 INCREMENTAL = Recipe(inference="dense", tempo="step")
 ALGORITHMS |= {
-    "ePC": Recipe(inference="error_coordinates"), "Meta-PC": Recipe(
-        rule="forward", inference="fixed_predictions"), "EP": Recipe(
-            nudging="both", inference="equilibrium_propagation"),
-    "PC-ALM": Recipe(inference="augmented_lagrangian"), "iPC": INCREMENTAL,
-    "iPC+S": replace(INCREMENTAL, schedule="spiking"), "iPC+D": replace(
-        INCREMENTAL, schedule="decaying")}
+    "ePC": Recipe(inference="error_coordinates"),
+    "Meta-PC": Recipe(rule="forward", inference="fixed_predictions"),
+    "EP": Recipe(nudging="both", inference="equilibrium_propagation"),
+    "PC-ALM": Recipe(inference="augmented_lagrangian"),
+    "iPC": INCREMENTAL,
+    "iPC+S": replace(INCREMENTAL, schedule="spiking"),
+    "iPC+D": replace(INCREMENTAL, schedule="decaying")}
 # of learning rate and weight decay
 OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
-    "adamw":
-        lambda rate, decay: optax.adamw(rate, weight_decay=decay),
+    "adamw": lambda rate, decay: optax.adamw(rate, weight_decay=decay),
     # Meta-PC's
-    "normalised_adamw":
-        lambda rate, decay: normalised(optax.adamw(rate, weight_decay=decay)),
-    "lion":
-        lambda rate, decay: optax.lion(rate, weight_decay=decay),
-    "sgd":
-        lambda rate, decay: optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate
-                                                                                    ))}
+    "normalised_adamw": lambda rate, decay: normalised(
+        optax.adamw(rate, weight_decay=decay)),
+    "lion": lambda rate, decay: optax.lion(rate, weight_decay=decay),
+    "sgd": lambda rate, decay: optax.chain(optax.add_decayed_weights(decay),
+                                           optax.sgd(rate))}
 
 # %% ../nbs/13_experiment.ipynb #4b8375c1
 RELAXATION = dict(x_step=0.1, momentum=0.0, beta=1.0)
 DEFAULTS: dict[str, dict] = {  # by algorithm, without its nudging
     # tuned for VGG5 on CIFAR-10 with PCX (published)
-    "BP":
-        dict(learning_rate=2.8e-4, weight_decay=1.1e-4),
+    "BP": dict(learning_rate=2.8e-4, weight_decay=1.1e-4),
     # likewise
-    "PC":
-        dict(x_step=0.0235, momentum=0.3, learning_rate=2.7e-4, weight_decay=6.7e-3),
-    "D":
-        dict(x_step=0.1, momentum=0.5, learning_rate=3e-4, weight_decay=1e-3),
-    "S":
-        dict(x_step=0.1, learning_rate=3e-4, weight_decay=1e-4),
-    "F":
-        dict(x_step=0.1, momentum=0.5, learning_rate=3e-4, weight_decay=1e-3),
+    "PC": dict(x_step=0.0235, momentum=0.3, learning_rate=2.7e-4, weight_decay=6.7e-3),
+    "D": dict(x_step=0.1, momentum=0.5, learning_rate=3e-4, weight_decay=1e-3),
+    "S": dict(x_step=0.1, learning_rate=3e-4, weight_decay=1e-4),
+    "F": dict(x_step=0.1, momentum=0.5, learning_rate=3e-4, weight_decay=1e-3),
     # authors', VGG5 CIFAR-10
-    "D+F":
-        dict(x_step=0.13, momentum=0.5, learning_rate=3.1e-4, weight_decay=3.8e-3),
-    "S+F":
-        dict(x_step=0.1, learning_rate=2.8e-4, weight_decay=1.1e-4),
+    "D+F": dict(x_step=0.13, momentum=0.5, learning_rate=3.1e-4, weight_decay=3.8e-3),
+    "S+F": dict(x_step=0.1, learning_rate=2.8e-4, weight_decay=1.1e-4),
     # ePC authors', VGG5 CIFAR-10
-    "ePC":
-        dict(T=5, x_step=0.001, learning_rate=4.71e-4, weight_decay=1.48e-5),
+    "ePC": dict(T=5, x_step=0.001, learning_rate=4.71e-4, weight_decay=1.48e-5),
     # untuned, and all below
     **dict.fromkeys(("iPC", "iPC+S", "iPC+D"),
                     dict(x_step=0.1, learning_rate=1e-4, weight_decay=1e-4)),
     # steps and nudging as published
-    "Meta-PC":
-        dict(x_step=1.0),
-    "EP":
-        dict(x_step=1.0, beta=0.02),
-    "PC-ALM":
-        dict(x_step=0.23)}  # published for residual MLPs
+    "Meta-PC": dict(x_step=1.0),
+    "EP": dict(x_step=1.0, beta=0.02),
+    "PC-ALM": dict(x_step=0.23)}  # published for residual MLPs
 STEPS = {"PC-ALM": 2}  # T over the number of layers, where it is not 1
 OWN = dict(learning_rate=3e-4, weight_decay=1e-4)  # an algorithm of one's own: untuned
 # digits: best of 1e-3, 2e-3, 4e-3 on validation, VGG7 of width 1/16 with BP, PC, S+F
@@ -175,38 +165,31 @@ def defaults(algorithm: str, dataset: str, layers: int) -> dict:
 _NAMES = ("T", "x_step", "momentum", "learning_rate", "weight_decay", "activation",
           "beta", "top1")
 CONFIGURATIONS: dict[tuple[str, str, str], dict] = {
-    key: dict(zip(_NAMES, row), reading="energy")
-    for key, row in
-    {("cifar10", "vgg5",
-      "D+F-CN"): (6, 0.1315, 0.5, 3.090e-4, 3.81e-3, "gelu", 0.7,
-                  89.53), ("cifar100", "vgg5",
-                           "D+F-CN"): (8, 0.1576, 1.0, 8.79e-5, 1.59e-3, "gelu", 0.25,
-                                       65.33), ("cifar100", "vgg5",
-                                                "D+F"): (8, 0.1185, 1.0, 4.08e-4,
-                                                         1.17e-5, "gelu", None, 66.13),
-     ("cifar10", "vgg7",
-      "D+F"): (13, 0.2087, 1.0, 3.755e-4, 8.42e-5, "gelu", None,
-               89.07), ("cifar100", "vgg9",
-                        "D+F-CN"): (9, 0.5115, 1.0, 2.32e-5, 1.84e-5, "gelu", 0.1,
-                                    60.26), ("cifar10", "vgg11",
-                                             "D+F-CN"): (11, 0.4489, 1.0, 2.015e-4,
-                                                         4.40e-4, "gelu", 0.55, 85.75),
-     ("cifar10", "vgg11",
-      "D+F"): (13, 0.3869, 0.9, 3.217e-4, 1.27e-5, "gelu", None,
-               85.59), ("cifar100", "vgg11",
-                        "D+F-CN"): (13, 0.5634, 1.0, 2.574e-4, 1.60e-3, "gelu", 1.0,
-                                    60.55), ("cifar100", "vgg11",
-                                             "D+F"): (13, 0.6091, 0.7, 2.035e-4,
-                                                      2.23e-3, "hard_tanh", None,
-                                                      59.42),
-     ("cifar10", "vgg13",
-      "D+F-CN"): (15, 0.5440, 1.0, 1.804e-4, 4.17e-4, "hard_tanh", 1.0,
-                  85.88), ("cifar10", "vgg13",
-                           "D+F"): (13, 0.5034, 1.0, 2.339e-4, 1.68e-3, "gelu", None,
-                                    86.70), ("cifar100", "vgg13",
-                                             "D+F"): (13, 0.6660, 0.7, 9.07e-5, 8.55e-4,
-                                                      "hard_tanh", None,
-                                                      57.77)}.items()}
+    key: dict(zip(_NAMES, row), reading="energy") for key, row in {
+        ("cifar10", "vgg5", "D+F-CN"): (6, 0.1315, 0.5, 3.090e-4, 3.81e-3, "gelu", 0.7,
+                                        89.53),
+        ("cifar100", "vgg5", "D+F-CN"): (8, 0.1576, 1.0, 8.79e-5, 1.59e-3, "gelu", 0.25,
+                                         65.33),
+        ("cifar100", "vgg5", "D+F"): (8, 0.1185, 1.0, 4.08e-4, 1.17e-5, "gelu", None,
+                                      66.13),
+        ("cifar10", "vgg7", "D+F"): (13, 0.2087, 1.0, 3.755e-4, 8.42e-5, "gelu", None,
+                                     89.07),
+        ("cifar100", "vgg9", "D+F-CN"): (9, 0.5115, 1.0, 2.32e-5, 1.84e-5, "gelu", 0.1,
+                                         60.26),
+        ("cifar10", "vgg11", "D+F-CN"): (11, 0.4489, 1.0, 2.015e-4, 4.40e-4, "gelu",
+                                         0.55, 85.75),
+        ("cifar10", "vgg11", "D+F"): (13, 0.3869, 0.9, 3.217e-4, 1.27e-5, "gelu", None,
+                                      85.59),
+        ("cifar100", "vgg11", "D+F-CN"): (13, 0.5634, 1.0, 2.574e-4, 1.60e-3, "gelu",
+                                          1.0, 60.55),
+        ("cifar100", "vgg11", "D+F"): (13, 0.6091, 0.7, 2.035e-4, 2.23e-3, "hard_tanh",
+                                       None, 59.42),
+        ("cifar10", "vgg13", "D+F-CN"): (15, 0.5440, 1.0, 1.804e-4, 4.17e-4,
+                                         "hard_tanh", 1.0, 85.88),
+        ("cifar10", "vgg13", "D+F"): (13, 0.5034, 1.0, 2.339e-4, 1.68e-3, "gelu", None,
+                                      86.70),
+        ("cifar100", "vgg13", "D+F"): (13, 0.6660, 0.7, 9.07e-5, 8.55e-4, "hard_tanh",
+                                       None, 57.77)}.items()}
 
 
 def authors(dataset: str, model: str, algorithm: str) -> dict[str, Any]:
@@ -224,29 +207,20 @@ def authors(dataset: str, model: str, algorithm: str) -> dict[str, Any]:
 PROGRAM = dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1,
                nesterov=True)
 PRESETS: dict[str, dict] = {
-    "S+F (energy)":
-        PROGRAM,
-    "S (energy)":
-        PROGRAM,  # S: untuned
+    "S+F (energy)": PROGRAM,
+    "S (energy)": PROGRAM,  # S: untuned
     # the program's example
-    "S+F (energy) resnet10":
-        PROGRAM | dict(T=13, learning_rate=7.51e-4, weight_decay=3.17e-5),
+    "S+F (energy) resnet10": PROGRAM
+    | dict(T=13, learning_rate=7.51e-4, weight_decay=3.17e-5),
     # printed update; small: backpropagation to 1e-3
-    "S+F (activity)":
-        dict(reading="activity", x_step=3e-4),
+    "S+F (activity)": dict(reading="activity", x_step=3e-4),
     # untuned; alpha = x_step points the wrong way
-    "S (activity)":
-        dict(reading="activity", x_step=0.1, alpha=0.5),
-    "D+F vgg5":
-        authors("cifar100", "vgg5", "D+F"),
-    "D+F vgg7":
-        authors("cifar10", "vgg7", "D+F"),
-    "D+F vgg10":
-        authors("cifar10", "vgg11", "D+F"),  # the nearest network that has any
-    "D+F-CN vgg5":
-        authors("cifar10", "vgg5", "D+F-CN"),
-    "D+F-CN vgg10":
-        authors("cifar10", "vgg11", "D+F-CN")}
+    "S (activity)": dict(reading="activity", x_step=0.1, alpha=0.5),
+    "D+F vgg5": authors("cifar100", "vgg5", "D+F"),
+    "D+F vgg7": authors("cifar10", "vgg7", "D+F"),
+    "D+F vgg10": authors("cifar10", "vgg11", "D+F"),  # the nearest network that has any
+    "D+F-CN vgg5": authors("cifar10", "vgg5", "D+F-CN"),
+    "D+F-CN vgg10": authors("cifar10", "vgg11", "D+F-CN")}
 
 # %% ../nbs/13_experiment.ipynb #441a3619
 BATCH_NORM = (None, "bn", "freeze")
@@ -373,7 +347,8 @@ MODELS = (*VGG, *RESNET)
 KINDS: dict[str, Callable[[Any], bool]] = {  # of the values that a `Named` may hold
     "dataset": lambda value: isinstance(value, Dataset),
     "model": lambda value: isinstance(value, Network) or callable(value),
-    "algorithm": lambda value: isinstance(value, Recipe), "optimiser": callable}
+    "algorithm": lambda value: isinstance(value, Recipe),
+    "optimiser": callable}
 
 
 def check_named(exp: Experiment) -> None:
@@ -586,14 +561,13 @@ def configurations() -> dict[Experiment, float]:
     common = dict(epochs=25, select="test", sign_per="epoch")
     # the program's VGG5
     padded = lambda model: dict(padding=1) if model == "vgg5" else {}
-    found = {(d, m, a): {n: v
-                         for n, v in settings.items()
-                         if n != "top1"}
-             for (d, m, a), settings in CONFIGURATIONS.items()}
-    return {
-        Experiment(dataset=d, model=m, algorithm=a, **common, **padded(m), **settings):
-            CONFIGURATIONS[d, m, a]["top1"]
-        for (d, m, a), settings in found.items()}
+    found = {}
+    for (data, model, algorithm), about in CONFIGURATIONS.items():
+        settings = {name: value for name, value in about.items() if name != "top1"}
+        exp = Experiment(dataset=data, model=model, algorithm=algorithm, **common,
+                         **padded(model), **settings)
+        found[exp] = about["top1"]
+    return found
 
 # %% ../nbs/13_experiment.ipynb #0f6c93ab
 def mupc_sizes(model: str) -> tuple[int, int]:
@@ -609,11 +583,10 @@ def mupc_sizes(model: str) -> tuple[int, int]:
 
 
 MUPC_SETTINGS: dict[str, dict] = {  # by data set
-    "mnist":
-        dict(x_step=0.5, learning_rate=0.1, batch_size=64), "fashion_mnist":
-            dict(x_step=0.5, learning_rate=0.05, batch_size=64), "cifar10":
-                dict(x_step=0.01, learning_rate=0.1, batch_size=128,
-                     output="cross_entropy")}
+    "mnist": dict(x_step=0.5, learning_rate=0.1, batch_size=64),
+    "fashion_mnist": dict(x_step=0.5, learning_rate=0.05, batch_size=64),
+    "cifar10": dict(x_step=0.01, learning_rate=0.1, batch_size=128,
+                    output="cross_entropy")}
 
 
 def mupc_settings(model: str, dataset: str = "mnist") -> dict[str, Any]:

@@ -167,10 +167,10 @@ def dense(solver: optax.GradientTransformation, freeze: bool = True) -> Inferenc
 
     def read(net, params, x, state):
         final = (*state.hidden, state.target)
-        mu, mu0 = (predictions(net, params, state.stats, x, a)
-                   for a in (final, state.initial))
-        expected, expected0 = ((*m[:-1], state.output.loss.expect(m[-1]))
-                               for m in (mu, mu0))
+        mu, mu0 = (
+            predictions(net, params, state.stats, x, a) for a in (final, state.initial))
+        expected, expected0 = (
+            (*m[:-1], state.output.loss.expect(m[-1])) for m in (mu, mu0))
         eps = errors(final, expected)
         energies = final_energies(eps, state.output, mu[-1], state.target)[None]
         return Settled(state.initial, final, errors(final, expected0), eps, state.stats,
@@ -259,8 +259,8 @@ def backward(net: Network, params: tuple, stats: tuple, x: Any, initial: tuple,
     """
     deltas = {len(net): eps}
     for number in range(len(net), 0, -1):
-        for node, g in pulls(net, params, stats, x, initial, z,
-                             {number: deltas[number]}).items():
+        for node, g in pulls(net, params, stats, x, initial, z, {
+                number: deltas[number]}).items():
             deltas[node] = add(deltas[node], g) if node in deltas else g
     return tuple(deltas[number] for number in range(1, len(net) + 1))
 
@@ -392,8 +392,8 @@ def clamped(net: Network, params: tuple, x: Any, state: Moving,
 
 def read_moving(net: Network, params: tuple, x: Any, state: Moving) -> Settled:
     "The record of a state that follows displacements."
-    d, dmu, eps = (full(trees, state.initial)
-                   for trees in (state.d, state.dmu, state.eps))
+    d, dmu, eps = (
+        full(trees, state.initial) for trees in (state.d, state.dmu, state.eps))
     final = add((*state.initial[:-1], state.output.loss.expect(state.initial[-1])), d)
     energies = final_energies(eps, state.output, add(state.initial[-1], dmu[-1]),
                               final[-1])[None]

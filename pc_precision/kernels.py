@@ -16,7 +16,8 @@ from jax import Array, lax
 
 # %% ../nbs/01_kernels.ipynb #27c3d22d
 _ORDERS = {
-    "output": ("NHWC", "HWIO", "NHWC"), "input": ("NHWC", "HWOI", "NHWC"),
+    "output": ("NHWC", "HWIO", "NHWC"),
+    "input": ("NHWC", "HWOI", "NHWC"),
     "kernel": ("CHWN", "IHWO", "HWNC")}
 
 
@@ -83,8 +84,8 @@ def _chosen_derivative(padding, at, by):
     formula whose transpose is fast.
     """
     (x, kernel), (dx, dkernel) = at, by
-    to_x, to_kernel = (_formula(role, x.shape, kernel.shape, padding)
-                       for role in ("input", "kernel"))
+    to_x, to_kernel = (
+        _formula(role, x.shape, kernel.shape, padding) for role in ("input", "kernel"))
     return _chosen(x, kernel,
                    padding), to_x(dx, kernel, padding) + to_kernel(x, dkernel, padding)
 

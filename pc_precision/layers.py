@@ -55,8 +55,12 @@ class Layer:
 
 # %% ../nbs/02_layers.ipynb #0c72056a
 ACTIVATIONS: dict[str, Callable] = {
-    "relu": jax.nn.relu, "leaky_relu": jax.nn.leaky_relu, "gelu": jax.nn.gelu,
-    "hard_tanh": jax.nn.hard_tanh, "tanh": jnp.tanh, "identity": lambda z: z}
+    "relu": jax.nn.relu,
+    "leaky_relu": jax.nn.leaky_relu,
+    "gelu": jax.nn.gelu,
+    "hard_tanh": jax.nn.hard_tanh,
+    "tanh": jnp.tanh,
+    "identity": lambda z: z}
 
 # %% ../nbs/02_layers.ipynb #0305cb1b
 def uniform(key: jax.Array, shape: Sequence[int], fan_in: int,
@@ -245,8 +249,8 @@ class Module:
         _, *states = self._split(key)
         typed = lambda a: a.astype(x.dtype) if jnp.issubdtype(a.dtype, jnp.floating
                                                               ) else a
-        params, stats = (jax.tree.map(typed, nnx.to_pure_dict(state))
-                         for state in states)
+        params, stats = (
+            jax.tree.map(typed, nnx.to_pure_dict(state)) for state in states)
         return params, stats
 
     def apply(self, params: dict, stats: dict, x: jax.Array,
@@ -422,8 +426,7 @@ class Network:
             step += 1
             moved |= {node for number in first for node in self.reads(number) if node}
             reached = {
-                number
-                for number in range(1, len(self))
+                number for number in range(1, len(self))
                 if moved & {number, *self.reads(number)}}
             first |= dict.fromkeys(reached - first.keys(), step)
         return tuple(first[number] for number in range(1, len(self) + 1))
@@ -506,8 +509,8 @@ VGG: dict[str, tuple] = {  # channels and pools, paddings, hidden linear layers
     # of the authors' 2025 program, not of the paper
     "vgg9": ("64 P 128 P 256 256 P 512 512 P", (1,) * 6, (4096, 4096)),
     "vgg11": ("64 P 128 P 256 256 P 512 512 P 512 512 P", (1,) * 8, (4096, 4096)),
-    "vgg13": (
-        "64 64 P 128 128 P 256 256 P 512 512 P 512 512 P", (1,) * 10, (4096, 4096))}
+    "vgg13": ("64 64 P 128 128 P 256 256 P 512 512 P 512 512 P", (1,) * 10, (4096,
+                                                                             4096))}
 
 # %% ../nbs/02_layers.ipynb #d51a6a8b
 def mlp(sizes: Sequence[int], classes: int = 10, activation: str = "gelu") -> Network:
@@ -577,9 +580,8 @@ class PreActivation(Layer):
             raise ValueError(f"the skip adds activities of shape {x.shape[1:]} to "
                              f"{self.features} features: use skip=False")
         return {
-            "kernel":
-                jax.random.normal(key, (math.prod(x.shape[1:]), self.features),
-                                  x.dtype)}, {}
+            "kernel": jax.random.normal(key, (math.prod(x.shape[1:]), self.features),
+                                        x.dtype)}, {}
 
     def prediction(self, params: dict, x: jax.Array) -> jax.Array:
         "The prediction from the input."

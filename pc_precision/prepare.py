@@ -42,8 +42,7 @@ class _Recipe:
 # %% ../nbs/12_prepare.ipynb #0b9cc6a4
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"
 _RECIPES = {
-    r.name: r
-    for r in (
+    r.name: r for r in (
         _Recipe("cifar10", _TORONTO
                 + "cifar-10-python.tar.gz", "cifar-10-batches-py", *COUNTS["cifar10"],
                 "c58f30108f718f92721af3b95e74349a", (0.49139968, 0.48215841,
@@ -97,9 +96,8 @@ def _files(source: pathlib.Path, recipe: _Recipe):
             names, read = archive.getnames(), lambda name: archive.extractfile(name
                                                                                ).read()
         top = recipe.folder + "/"
-        yield [n.removeprefix(top)
-               for n in names
-               if n.startswith(top) and n != top], lambda name: read(top + name)
+        yield [n.removeprefix(top) for n in names if n.startswith(top) and n != top
+               ], lambda name: read(top + name)
 
 # %% ../nbs/12_prepare.ipynb #f1f58fba
 class _ArraysOnly(pickle.Unpickler):
@@ -147,8 +145,7 @@ def _cifar_pickles(recipe: _Recipe, read) -> tuple[dict, dict]:
     words = {"label": meta["label_names" if ten else "fine_label_names"]}
     words |= {} if ten else {"coarse_label": meta["coarse_label_names"]}
     return raws, {
-        feature: [w.decode() for w in names]
-        for feature, names in words.items()}
+        feature: [w.decode() for w in names] for feature, names in words.items()}
 
 # %% ../nbs/12_prepare.ipynb #85b81a55
 def _png_tree(recipe: _Recipe, names: list, read) -> tuple[dict, dict]:
@@ -274,7 +271,8 @@ def _rows(raw: _Raw, with_coarse: bool):
     "The examples of one split, keyed by position."
     for i, (id_, image, label, coarse) in enumerate(zip(*raw)):
         row = {
-            "id": id_, "image": image if isinstance(image, bytes) else _png(image),
+            "id": id_,
+            "image": image if isinstance(image, bytes) else _png(image),
             "label": int(label)}
         yield i, row | ({"coarse_label": int(coarse)} if with_coarse else {})
 
@@ -282,7 +280,8 @@ def _rows(raw: _Raw, with_coarse: bool):
 def _tiny_info(builder, words: dict):
     import tensorflow_datasets as tfds
     features = {
-        "id": tfds.features.Text(), "label": tfds.features.ClassLabel(num_classes=200),
+        "id": tfds.features.Text(),
+        "label": tfds.features.ClassLabel(num_classes=200),
         "image": tfds.features.Image(shape=(64, 64, 3), encoding_format="jpeg")}
     return tfds.core.DatasetInfo(
         builder=builder, features=tfds.features.FeaturesDict(features),
@@ -297,8 +296,9 @@ def _builder_class(recipe: _Recipe, raws: dict, words: dict):
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import registered
     from tensorflow_datasets.image_classification import cifar
-    base = {"cifar10": cifar.Cifar10, "cifar100": cifar.Cifar100}.get(
-        recipe.name, tfds.core.GeneratorBasedBuilder)
+    base = {
+        "cifar10": cifar.Cifar10,
+        "cifar100": cifar.Cifar100}.get(recipe.name, tfds.core.GeneratorBasedBuilder)
 
     with registered.skip_registration():
         class Builder(base):

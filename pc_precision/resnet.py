@@ -97,9 +97,8 @@ class Conv(Layer):
                              f"channels), not an array of shape {x.shape}")
         fan_in = self.size ** 2 * x.shape[-1]
         params = {
-            "kernel":
-                uniform(key, (self.size, self.size, x.shape[-1], self.features), fan_in,
-                        x.dtype)}
+            "kernel": uniform(key, (self.size, self.size, x.shape[-1], self.features),
+                              fan_in, x.dtype)}
         if self.batch_norm is None:
             return params, {}
         more, stats = batch_norm_start(self.features, x.dtype)
@@ -148,8 +147,9 @@ class Head(Layer):
 
 # %% ../nbs/09_resnet.ipynb #b7b646ee
 # blocks a stage
-RESNET: dict[str, tuple[int,
-                        ...]] = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2)}
+RESNET: dict[str, tuple[int, ...]] = {
+    "resnet10": (1, 1, 1, 1),
+    "resnet18": (2, 2, 2, 2)}
 
 
 def resnet(stages: str | Sequence[int], classes: int = 10, width: float = 1.0,

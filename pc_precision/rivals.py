@@ -82,8 +82,8 @@ def equilibrium_propagation(solver: optax.GradientTransformation,
         force = state.output.displacement(add(state.initial[-1], state.d[-1]))
         push = scale(rates[-1], jax.tree.map(jnp.subtract, state.eps[-1], force))
         gradient = (*local_gradient(net, params, x, state, state.eps, row), push)
-        turn = tuple(g if l % 2 == odd else jnp.zeros_like(g)
-                     for l, g in enumerate(gradient, 1))
+        turn = tuple(
+            g if l % 2 == odd else jnp.zeros_like(g) for l, g in enumerate(gradient, 1))
         d, inner = descend(solver, turn, state.solver, state.unknowns,
                            add(state.initial, state.d))
         return predicted(net, params, x, state._replace(unknowns=d, solver=inner, d=d))
@@ -184,5 +184,5 @@ def alignment(gradient: tuple, reference: tuple) -> Alignment:
         return jnp.vdot(a, b), size / jnp.where(unit > 0, unit, jnp.nan)
 
     return Alignment(*map(
-        jnp.stack, zip(*(compare(one, other)
-                         for one, other in zip(gradient, reference)))))
+        jnp.stack, zip(
+            *(compare(one, other) for one, other in zip(gradient, reference)))))

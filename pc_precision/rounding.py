@@ -36,8 +36,10 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "float64": Format("float64", 52), "float32": Format("float32", 23), "TF32": Format(
-        "float32", 10), "bfloat16 products": Format("float32", 7),
+    "float64": Format("float64", 52),
+    "float32": Format("float32", 23),
+    "TF32": Format("float32", 10),
+    "bfloat16 products": Format("float32", 7),
     "bfloat16": Format("bfloat16", 7)}
 MANTISSA = {"float64": 52, "float32": 23, "bfloat16": 7}
 

@@ -159,8 +159,9 @@ def protocol(exp: Experiment, info: DatasetInfo) -> Protocol:
 def make_algorithm(plan: Plan, hyper: Hyper) -> Algorithm:
     "The algorithm of a plan, with the numbers of `hyper`, which may be traced."
     solver, recipe = optax.sgd(hyper.x_step, hyper.momentum, plan.nesterov), plan.recipe
-    options = {"dense": dict(freeze=plan.freeze),
-               "cone": dict(skip=plan.skip)}.get(recipe.inference, {})
+    options = {
+        "dense": dict(freeze=plan.freeze),
+        "cone": dict(skip=plan.skip)}.get(recipe.inference, {})
     table = np.array(plan.table,
                      hyper.covariance.dtype) if plan.skip else hyper.covariance
     rule = forward if recipe.inference == "sweep" else as_rule(recipe.rule)
@@ -338,8 +339,8 @@ def evaluate(plan: Plan, params: tuple, stats: tuple, split: Split,
     for start in range(0, len(split.labels), batch):
         images, labels = (np.asarray(a[start:start + batch]) for a in split)
         short = batch - len(labels)
-        images, labels = (np.pad(a, [(0, short)] + [(0, 0)] * (a.ndim - 1))
-                          for a in (images, labels))
+        images, labels = (
+            np.pad(a, [(0, short)] + [(0, 0)] * (a.ndim - 1)) for a in (images, labels))
         part = divide((images, labels, np.arange(batch) < batch - short), mesh)
         total += np.asarray(jit_evaluate(plan, params, stats, *part), np.float64)
     found = dict(zip(("loss", "top1", "top5"), total / len(split.labels)))
@@ -456,8 +457,8 @@ def training_split(selection: Selection, data: Dataset, batch_size: int) -> Spli
                          f"of {batch_size}: "
                          "lower batch_size or raise limit")
     if selection.select == "test" and selection.limit is None:
-        return Split(*(np.concatenate(pair)
-                       for pair in zip(data.train, data.validation)))
+        return Split(
+            *(np.concatenate(pair) for pair in zip(data.train, data.validation)))
     return train
 
 
@@ -498,8 +499,9 @@ def one_epoch(protocol: Protocol, state: State, device_data: tuple,
     seconds = time.perf_counter() - began
     if diverged(state, info):
         return state, Epoch(int(state.epoch), info, {}, seconds, True)
-    splits = {"test": data.test
-              } | ({"validation": data.validation} if select == "validation" else {})
+    splits = {
+        "test": data.test} | ({
+            "validation": data.validation} if select == "validation" else {})
     metrics = {
         name: evaluate(plan, state.params, state.stats, split)
         for name, split in splits.items()}

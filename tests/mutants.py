@@ -169,7 +169,7 @@ MUTANTS = [
     Mutant("a key that was worked out travels", "experiment.py", "return {each.name: getattr(self, each.name) for each in fields(self)}",
            "return vars(self)", "test_experiment.py part_of_nothing"),
     Mutant("a line that changes in a file", "runs/queue.py", "sys.stderr.isatty()", "True", "test_queue.py terminal_shows"),
-    Mutant("one trial too many", "runs/search.py", "if sum(t.number < trial.number for", "if sum(False for", "test_search.py beyond_the_last"),
+    Mutant("one trial too many", "runs/search.py", "if len(before) < plan.trials", "if True", "test_search.py beyond_the_last"),
     Mutant("trials are drawn as if each were the first", "runs/search.py", "self.__init__(trial.number)", "self.__init__(0)", "test_search.py fresh_sampler"),
     Mutant("Ctrl-C leaves a trial running", "runs/search.py", "        finally:\n            study.tell(trial, **ended, skip_if_finished=True)",
            "        except ValueError:\n            raise\n        else:\n            study.tell(trial, **ended, skip_if_finished=True)", "test_search.py ctrl_c"),

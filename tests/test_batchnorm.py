@@ -75,7 +75,7 @@ def after_passes(params, stats, x, mode, passes):
     return {name: keep * np.asarray(stats[0][name]) + (1 - keep) * batch[name] for name in batch}
 
 
-@pytest.mark.parametrize("mode", ["batch", "ema"])
+@pytest.mark.parametrize("mode", ["batch", pytest.param("ema", marks=pytest.mark.slow)])
 def test_with_freezing_a_batch_updates_the_statistics_once_whatever_the_number_of_steps(x64, mode):
     net, shape = NETS[f"vgg-{mode}"]()
     params, stats, x, y = setup(net, shape)

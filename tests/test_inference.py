@@ -38,7 +38,7 @@ CASES += [(name, reading, nesterov, T) for name in ("vgg-batch", "vgg-ema") for 
 T_OF = {"0": lambda L: 0, "1": lambda L: 1, "-": lambda L: L - 2, "=": lambda L: L, "+": lambda L: L + 3}
 
 
-@pytest.mark.parametrize("name", ["mlp", "vgg-batch", "vgg-ema"])
+@pytest.mark.parametrize("name", ["mlp", pytest.param("vgg-batch", marks=pytest.mark.slow), pytest.param("vgg-ema", marks=pytest.mark.slow)])
 def test_the_light_cone_gives_the_numbers_of_the_dense_computation(x64, name, record_property):
     """Every schedule, momentum and beta, in both readings, with heavy-ball and Nesterov momentum, for T = 0, 1, L-2, L, L+3."""
     net, shape = NETS[name]()
@@ -554,7 +554,7 @@ def test_the_type_of_the_parameters_is_kept_whatever_the_type_of_the_numbers(dty
 # --- derivatives through inference, and the size of its program ------------------------------------------------------------
 
 @pytest.mark.parametrize("name, way, T", [
-    ("mlp", "cone", 6), pytest.param("mlp", "cone", 30, marks=pytest.mark.slow), pytest.param("vgg", "cone", 5, marks=pytest.mark.slow),
+    pytest.param("mlp", "cone", 6, marks=pytest.mark.slow), pytest.param("mlp", "cone", 30, marks=pytest.mark.slow), pytest.param("vgg", "cone", 5, marks=pytest.mark.slow),
     ("graph", "error_coordinates", 4), ("mlp", "dense", 6)])
 def test_inference_has_derivatives_in_its_numbers_both_ways_and_they_are_those_of_finite_differences(x64, name, way, T):
     net, shape = NETS[name]()
@@ -671,7 +671,7 @@ def norms_of(net: Network, params: tuple, x: jax.Array) -> np.ndarray:
 @pytest.mark.parametrize("net, shape, gain", [
     (mlp([12] * 4, 4, "tanh"), (6, 8), 1.5), (mlp([12] * 9, 4, "relu"), (6, 8), 1.5),
     pytest.param(mlp([12] * 39, 4, "tanh"), (6, 8), 1.5, marks=pytest.mark.slow),
-    (vgg("vgg5", 4, 1 / 32, "relu"), (3, 32, 32, 3), 1.0)], ids=["5 layers", "10 layers", "40 layers", "VGG5"])
+    pytest.param(vgg("vgg5", 4, 1 / 32, "relu"), (3, 32, 32, 3), 1.0, marks=pytest.mark.slow)], ids=["5 layers", "10 layers", "40 layers", "VGG5"])
 def test_skipping_changes_displacements_and_gradients_by_less_than_the_bound(x64, net, shape, gain, record_property):
     params, stats, x, y = setup(net, shape, gain=gain)
     L, norms = len(net), norms_of(net, params, x)

@@ -114,7 +114,7 @@ def run(net, params, stats, x, y, table, reading="energy", way=repeated, rule="p
     return settled, weight_gradient(net, params, stats, x, settled, rule)[0]
 
 
-@pytest.mark.parametrize("batch_norm", [None, "batch"])
+@pytest.mark.parametrize("batch_norm", [pytest.param(None, marks=pytest.mark.slow), "batch"])
 def test_backpropagation_is_the_gradient_of_the_plain_composition(x64, batch_norm):
     net = small(batch_norm)
     params, stats, x, y = example(net)

@@ -41,7 +41,7 @@ def backprop(net, params, stats, x, y, loss="squared_error"):
 
 # --- Meta-PC ------------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("name", ["mlp", "vgg"])
+@pytest.mark.parametrize("name", ["mlp", pytest.param("vgg", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
 def test_fixed_predictions_with_step_one_are_backpropagation_after_as_many_steps_as_layers_below_the_output(x64, name, loss):
     net, params, stats, x, y = example(name)
@@ -110,7 +110,7 @@ def test_equilibrium_propagation_moves_even_then_odd_layers_down_its_energy(x64,
     np.testing.assert_allclose(settled.energies[0, :-1], [0.5 * np.sum(np.square(e)) / 4 for e in eps[:-1]])
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
+@pytest.mark.parametrize("loss", ["squared_error", pytest.param("cross_entropy", marks=pytest.mark.slow)])
 def test_two_nudgings_in_one_batch_are_the_mean_of_two_batches_and_backpropagation_to_second_order(x64, loss):
     net, params, stats, x, y = example()
     def gradient(x, output):

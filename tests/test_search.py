@@ -455,6 +455,7 @@ def test_found_stands_beside_default_with_its_own_runs(pretend, tmp_path):
     assert table.loc["found", "search"].endswith(" of 3") and table.loc["default", "search"] == ""
 
 
+@pytest.mark.slow
 def test_importance_goes_to_what_mattered(pretend, tmp_path):
     plan = replace(PLAN, trials=40, startup=40)
     shares = importances(plan, search(plan, tmp_path, progress=False))

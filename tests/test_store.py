@@ -168,6 +168,7 @@ def test_a_broken_result_is_left_out_with_a_warning_where_all_are_read(full, tmp
 
 # Names and settings
 
+@pytest.mark.slow
 def test_a_deep_network_has_a_file(tmp_path):
     exp = replace(SMALL, model="mlp" + "-4" * 130, algorithm="BP", epochs=1)
     store = Store(tmp_path)

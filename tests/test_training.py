@@ -159,6 +159,7 @@ def test_a_step_of_training_nudges_the_output_and_divides_by_beta(beta):
         assert np.linalg.norm(before - after - g / beta) <= 1e-3 * np.linalg.norm(g / beta) + 1e-6
 
 
+@pytest.mark.slow
 def test_a_step_of_training_keeps_the_statistics_of_its_learning_phase():
     data = load("digits", limit=32)
     exp = replace(EXP, dataset="digits", model="vgg5", width=1 / 32, batch_norm="freeze", algorithm="S+F", x_step=0.2, augment=False)

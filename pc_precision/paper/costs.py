@@ -159,16 +159,14 @@ def timing_table(frame: Any, costs: Any, first_epoch: int = 5,
             "dataset", "model"]).transform("max")
     out = table[[]].assign(
         **{
-            "T": table["T"].map(
-                lambda T: "" if T != T else f"{T:.0f}"), "seconds an epoch": [
-                    f"{m:.2f}" + (f" ± {s:.2f}" if s == s else "")
-                    for m, s in zip(table["mean"], table["std"])], "times BP": (
-                        table["mean"]
-                        / base).round(2), "images a second": rate.round(0).astype(int),
-            "GFLOP an image": (table.operations
-                               / 1e9).round(4), "TFLOP a second": (rate
-                                                                   * table.operations
-                                                                   / 1e12).round(4)})
+            "T": table["T"].map(lambda T: "" if T != T else f"{T:.0f}"),
+            "seconds an epoch": [
+                f"{m:.2f}" + (f" ± {s:.2f}" if s == s else "")
+                for m, s in zip(table["mean"], table["std"])],
+            "times BP": (table["mean"] / base).round(2),
+            "images a second": rate.round(0).astype(int),
+            "GFLOP an image": (table.operations / 1e9).round(4),
+            "TFLOP a second": (rate * table.operations / 1e12).round(4)})
     share = 100 * rate * table.operations / 1e12 / (peak_tflops or 1)
     return out if peak_tflops is None else out.assign(**{"% of peak": share.round(2)})
 
@@ -183,8 +181,9 @@ class Step:
                              epoch_hyper(told, 1, 0))
         self.state, images = start(told.plan, told.seed), training_split(
             told.selection, data, exp.batch_size)
-        self.arguments = tuple(jnp.asarray(part[:exp.batch_size])
-                               for part in images), jnp.arange(exp.batch_size), hyper
+        self.arguments = tuple(
+            jnp.asarray(part[:exp.batch_size]) for part in images), jnp.arange(
+                exp.batch_size), hyper
         self.program = jit_step.lower(told.plan, self.state, *self.arguments).compile()
         self.memory = self.program.memory_analysis().temp_size_in_bytes
 
@@ -265,17 +264,19 @@ def cost_table(wanted: dict[str, list[Experiment]], value: Callable[[list[Experi
     where a table has no such runs.
     """
     import pandas as pd
-    algorithms, rows = dict.fromkeys(exp.algorithm
-                                     for some in wanted.values()
-                                     for exp in some), []
+    algorithms, rows = dict.fromkeys(
+        exp.algorithm for some in wanted.values() for exp in some), []
     for name, some in wanted.items():
         for model in [*dict.fromkeys(exp.model for exp in some), "all"]:
             mine = [exp for exp in some if model in (exp.model, "all")]
-            by = {a: [exp for exp in mine if exp.algorithm == a]
-                  for a in algorithms} | {"all": mine}
-            rows.append({"table": name, "net": model, "runs": len(mine)}
-                        | {a: value(es) if es else None
-                           for a, es in by.items()})
+            by = {
+                a: [exp for exp in mine if exp.algorithm == a] for a in algorithms} | {
+                    "all": mine}
+            rows.append({
+                "table": name,
+                "net": model,
+                "runs": len(mine)} | {
+                    a: value(es) if es else None for a, es in by.items()})
     return pd.DataFrame(rows, dtype=object).set_index(["table", "net"])
 
 
@@ -286,9 +287,7 @@ def shown(table: Any, missing: str = NOT_MEASURED) -> Any:
     number = lambda value: missing if value != value else f"{value:.3g}"
     text = lambda value: "" if value is None else number(value)
     return table.assign(
-        **{name: table[name].map(text)
-           for name in table
-           if name != "runs"})
+        **{name: table[name].map(text) for name in table if name != "runs"})
 
 
 def every_table(profile: str) -> dict[str, list[Experiment]]:

@@ -202,10 +202,10 @@ def energy_column(axes: Any, run: Any) -> None:
     energies = energies_of(run).to_numpy()
     energy_lines(axes[0], energies)
     share_bars(axes[1], energies)
-    epoch_lines(axes[2], {split: by_epoch(run, "loss", split)
-                          for split in SPLITS}, SPLITS)
-    epoch_lines(axes[3], {split: 100 * by_epoch(run, "top1", split)
-                          for split in SPLITS}, SPLITS)
+    epoch_lines(axes[2], {split: by_epoch(run, "loss", split) for split in SPLITS},
+                SPLITS)
+    epoch_lines(axes[3],
+                {split: 100 * by_epoch(run, "top1", split) for split in SPLITS}, SPLITS)
     lost = " (diverged)" if (run.outcome == "diverged").any() else ""
     axes[0].set_title(run.algorithm.iloc[0] + lost, fontsize=SETTINGS["axes.titlesize"])
 
@@ -215,8 +215,8 @@ def width_in_words(frame: Any) -> str:
     widths = [
         width for width in dict.fromkeys(frame["width"])
         if width == width and width is not None]
-    words = " and ".join("full width" if width == 1 else f"width {width:.3g}"
-                         for width in widths)
+    words = " and ".join(
+        "full width" if width == 1 else f"width {width:.3g}" for width in widths)
     return words + " (VGGs)" * bool(widths and frame["width"].isna().any())
 
 
@@ -273,12 +273,13 @@ def imbalance(frame: Any) -> Any:
         with np.errstate(divide="ignore", invalid="ignore"):
             decades = np.log10(last[-1]) - np.log10(last[0])
         about = {
-            name: run[name].iloc[0]
-            for name in ("dataset", "model", "batch_norm", "algorithm", "seed",
-                         "x_step")}
+            name: run[name].iloc[0] for name in ("dataset", "model", "batch_norm",
+                                                 "algorithm", "seed", "x_step")}
         rows.append(
             about | {
-                "epochs": run.epoch.max(), "decades": decades, "first": shares(last)[0],
+                "epochs": run.epoch.max(),
+                "decades": decades,
+                "first": shares(last)[0],
                 "last": shares(last)[-1]}
             | {
                 split: by_epoch(run, "top1", split).get(run.epoch.max(), np.nan)
@@ -293,8 +294,10 @@ def imbalance_table(frame: Any) -> Any:
     table, percent = imbalance(frame), lambda v: "–" if np.isnan(
         v) else f"{100 * v:.3g}" if v > 1e-3 else f"{100 * v:.0e}"
     names = {
-        "first": "layer 1's share (%)", "last": "layer L's share (%)",
-        "train": "train (%)", "test": "test (%)"}
+        "first": "layer 1's share (%)",
+        "last": "layer L's share (%)",
+        "train": "train (%)",
+        "test": "test (%)"}
     written = {"decades between layer L and 1": table.decades.map("{:.1f}".format)}
     written |= {name: table[column].map(percent) for column, name in names.items()}
     return table[["dataset", "model", "batch_norm", "algorithm",
@@ -317,8 +320,9 @@ class Box(NamedTuple):
         "The middle of its left, right, top or bottom side."
         middle = (self.left + self.width / 2, self.bottom + self.height / 2)
         return {
-            "left": (self.left, middle[1]), "right": (
-                self.left + self.width, middle[1]), "bottom": (middle[0], self.bottom),
+            "left": (self.left, middle[1]),
+            "right": (self.left + self.width, middle[1]),
+            "bottom": (middle[0], self.bottom),
             "top": (middle[0], self.bottom + self.height)}[side]
 
 # %% ../../nbs/33_figures.ipynb #193a1364
@@ -351,8 +355,8 @@ def flow_chart(boxes: dict[str, Box], arrows: Iterable[tuple[str, str, str]],
     for box in boxes.values():
         draw_box(ax, box)
     for start, end, words in arrows:
-        (x0, y0), (x1, y1) = (boxes[name].edge(side)
-                              for name, side in (start.split("."), end.split(".")))
+        (x0, y0), (x1, y1) = (
+            boxes[name].edge(side) for name, side in (start.split("."), end.split(".")))
         # inches above the boxes
         over = 0.2 if start.endswith(".top") and end.endswith(".top") else 0.0
         style = f"bar,fraction={over / (x0 - x1)}" if over else "arc3"
@@ -440,10 +444,8 @@ def net_names(models: Iterable[str]) -> dict[str, str]:
     """
     models = list(dict.fromkeys(models))
     short = {
-        model:
-            re.sub(r"-.*", "", model).upper()
-            + str(depth(model)) * model.startswith("mlp")
-        for model in models}
+        model: re.sub(r"-.*", "", model).upper()
+        + str(depth(model)) * model.startswith("mlp") for model in models}
     return {
         model: name if list(short.values()).count(name) == 1 else model.upper()
         for model, name in short.items()}
@@ -502,8 +504,8 @@ def to_markdown(table: Any) -> str:
     line = lambda cells: "| " + " | ".join(map(str, cells)) + " |"
     return "\n".join([
         line(flat.columns),
-        line(["---"] * len(flat.columns)), *(line(row)
-                                             for row in flat.to_numpy())]) + "\n"
+        line(["---"] * len(flat.columns)), *(line(row) for row in flat.to_numpy())
+    ]) + "\n"
 
 
 def save_table(table: Any, out_dir: Any, name: str, caption: str = "") -> None:
@@ -544,8 +546,8 @@ def depth_figure(frame: Any, metric: str = "top1") -> Any:
     table, runs = (of(frame, metric).assign(depth=lambda t: t.model.map(depth))
                    for of in (by_norm, scores))
     runs = runs.assign(norm=norm_of(runs))
-    datasets, norms, algorithms = (list(dict.fromkeys(table[name]))
-                                   for name in ("dataset", "norm", "algorithm"))
+    datasets, norms, algorithms = (
+        list(dict.fromkeys(table[name])) for name in ("dataset", "norm", "algorithm"))
     fig, axes = page_figure(len(datasets), len(norms), 2.6)
     for (d, n, a), some in table.groupby(["dataset", "norm", "algorithm"], sort=False):
         ax, some = axes[datasets.index(d), norms.index(n)], some.sort_values("depth")
@@ -703,10 +705,8 @@ def published(datasets: Iterable[str], models: Iterable[str]) -> Any:
 # %% ../../nbs/33_figures.ipynb #72edb762
 _AUTHORS, _PCX = "the authors' tuned configuration, 2025", "tuned elsewhere with PCX"
 TUNED: tuple[dict, ...] = (*(dict(dataset=d, model=m, algorithm=a, **{
-    n: v
-    for n, v in found.items()
-    if v is not None}, source=_AUTHORS)
-                             for (d, m, a), found in CONFIGURATIONS.items()),
+    n: v for n, v in found.items() if v is not None
+}, source=_AUTHORS) for (d, m, a), found in CONFIGURATIONS.items()),
                            dict(dataset="cifar10", model="vgg5", algorithm="PC", T=7,
                                 x_step=0.0235, momentum=0.3, learning_rate=2.66e-4,
                                 weight_decay=6.7e-3, activation="gelu", source=_PCX),
@@ -737,8 +737,8 @@ def space_table(
     bp = space(Experiment(algorithm="BP"))
     rows += [(n, written(d), written(bp[n]) if n in bp else "-", used_by(n))
              for n, d in space(Experiment(algorithm="D+F-CN")).items() if n != "T"]
-    rows += [(f"T ({m.upper()})", written(space(Experiment(model=m))["T"]), "-",
-              used_by("T")) for m in models]
+    rows += [(f"T ({m.upper()})", written(space(
+        Experiment(model=m))["T"]), "-", used_by("T")) for m in models]
     return pd.DataFrame(rows, columns=[
         "parameter", "predictive coding", "BP", "searched by"]).set_index("parameter")
 
@@ -802,11 +802,12 @@ def found_table(plans: Iterable[Search], folder: Any, frame: Any) -> Any:
                 keys
             )], f"{100 * record['objective']:.1f} of {record['trials']['finished']}"
             rows.append(
-                {n: getattr(exp, n)
-                 for n in ("dataset", "model", "algorithm")} | {"settings": which}
-                | {n: round_to_three(as_settings(exp).get(n))
-                   for n in plan.space}
-                | {"search": best if which == "found" else "", "test": test_cell(runs)})
+                {n: getattr(exp, n) for n in ("dataset", "model", "algorithm")}
+                | {"settings": which}
+                | {n: round_to_three(as_settings(exp).get(n)) for n in plan.space}
+                | {
+                    "search": best if which == "found" else "",
+                    "test": test_cell(runs)})
     return pd.DataFrame(rows).astype(object).fillna("").set_index([
         "dataset", "model", "algorithm", "settings"])
 

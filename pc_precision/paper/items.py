@@ -53,8 +53,7 @@ def by_row(frame: Any) -> Any:
     if "reading" not in frame or frame.empty:
         return frame
     names = {
-        pair: row_of(*pair)
-        for pair in {*zip(frame["algorithm"], frame["reading"])}}
+        pair: row_of(*pair) for pair in {*zip(frame["algorithm"], frame["reading"])}}
     return frame.assign(
         algorithm=[names[pair] for pair in zip(frame["algorithm"], frame["reading"])])
 
@@ -76,13 +75,12 @@ def collect_searches(folder: Any = "results/search") -> dict[str, dict]:
     chosen = [(record, record["experiment"]) for record in records if all(
         record["experiment"].get(name) == value for name, value in SEARCHED.items())]
     return {
-        f"{row_of(exp['algorithm'], exp.get('reading'))} {exp['model']}":
-            dict(
-                record=record["study"], trials=record["trials"]["finished"],
-                validation=record["objective"], settings={
-                    name: value
-                    for name, value in exp.items()
-                    if name not in OF_A_RUN})
+        f"{row_of(exp['algorithm'], exp.get('reading'))} {exp['model']}": dict(
+            record=record["study"], trials=record["trials"]["finished"],
+            validation=record["objective"], settings={
+                name: value
+                for name, value in exp.items()
+                if name not in OF_A_RUN})
         for record, exp in chosen}
 
 
@@ -103,8 +101,10 @@ def found_searches() -> dict[str, dict]:
 # %% ../../nbs/31_items.ipynb #088bd8e1
 RATES = ("learning_rate", "weight_decay")
 KNOWN: dict[str, dict] = {  # for the laptop tables, before any search
-    "S (energy)": PRESETS["S (energy)"], "S+F (energy)": PRESETS["S+F (energy)"],
-    "S (activity)": PRESETS["S (activity)"], "S+F (activity)": dict(x_step=3e-3),
+    "S (energy)": PRESETS["S (energy)"],
+    "S+F (energy)": PRESETS["S+F (energy)"],
+    "S (activity)": PRESETS["S (activity)"],
+    "S+F (activity)": dict(x_step=3e-3),
     "S+F (activity) vgg10": dict(x_step=3e-4)}
 KNOWN |= {
     f"{row} {model}": {
@@ -120,36 +120,33 @@ def searched_settings() -> dict[str, dict]:
     where the two are one number.
     """
     settings = {
-        name: {n: v
-               for n, v in one["settings"].items()
-               if n in MATTERS}
+        name: {
+            n: v
+            for n, v in one["settings"].items()
+            if n in MATTERS}
         for name, one in found_searches().items()}
     return {
-        name: {n: v
-               for n, v in one.items()
-               if n != "alpha" or v != one["x_step"]}
+        name: {
+            n: v
+            for n, v in one.items()
+            if n != "alpha" or v != one["x_step"]}
         for name, one in settings.items()}
 
 
 MATTERS = ("T", "x_step", "momentum", "nesterov", "reading", "alpha", "base", "k",
            "beta", *RATES)
 PROFILES: dict[str, dict] = {
-    "smoke":
-        dict(datasets=["digits"], seeds=[0, 1], epochs=3, settings=dict(
-            width=1 / 16, schedule_epochs=3, batch_size=32), reading="activity",
-             rows={row: PRESETS[row]
-                   for row in ("S (energy)", "S+F (energy)")}),
-    "laptop":
-        dict(
-            datasets=["cifar10"], seeds=[0, 1, 2], epochs=10, settings=dict(
-                width=1 / 8, schedule_epochs=10,
-                limit=10000, batch_size=64, learning_rate=3e-3), reading="activity",
-            rows=KNOWN | searched_settings()), "paper":
-                dict(
-                    datasets=["cifar10", "cifar100"], seeds=[0, 1, 2, 3, 4], epochs=50,
-                    settings=dict(select="test"), reading="energy", rows=PRESETS | {
-                        f"D {model}": PRESETS[f"D+F {model}"]
-                        for model in ("vgg5", "vgg7", "vgg10")})}
+    "smoke": dict(datasets=["digits"], seeds=[0, 1], epochs=3, settings=dict(
+        width=1 / 16, schedule_epochs=3, batch_size=32), reading="activity",
+                  rows={row: PRESETS[row] for row in ("S (energy)", "S+F (energy)")}),
+    "laptop": dict(
+        datasets=["cifar10"], seeds=[0, 1, 2], epochs=10, settings=dict(
+            width=1 / 8, schedule_epochs=10, limit=10000, batch_size=64,
+            learning_rate=3e-3), reading="activity", rows=KNOWN | searched_settings()),
+    "paper": dict(
+        datasets=["cifar10", "cifar100"], seeds=[0, 1, 2, 3, 4], epochs=50,
+        settings=dict(select="test"), reading="energy", rows=PRESETS |
+        {f"D {model}": PRESETS[f"D+F {model}"] for model in ("vgg5", "vgg7", "vgg10")})}
 
 # %% ../../nbs/31_items.ipynb #d4f8230e
 DEFAULT = {each.name: each.default for each in fields(Experiment)}
@@ -177,10 +174,8 @@ def tuned_settings() -> list[dict[str, Any]]:
         asdict(resolve(exp)) | dict(row=row_of(exp.algorithm, exp.reading))
         for exp in configurations()]
     return ours + [{
-        n: v
-        for n, v in one.items()
-        if n not in ("algorithm", *OF_A_RUN[4:])}
-                   for one in published]
+        n: v for n, v in one.items() if n not in ("algorithm", *OF_A_RUN[4:])
+    } for one in published]
 
 
 def untuned(runs: Any) -> Any:
@@ -295,10 +290,9 @@ def row_settings(profile: dict, model: str, row: str,
     for base in (full.replace("-CN", ""), full):
         settings |= profile["rows"].get(base, {}) | profile["rows"].get(
             f"{base} {model}", {})
-    return {"algorithm": algorithm} | {
-        n: v
-        for n, v in (settings | reading).items()
-        if n not in given}
+    return {
+        "algorithm": algorithm} | {
+            n: v for n, v in (settings | reading).items() if n not in given}
 
 
 def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None,
@@ -314,8 +308,8 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
     """
     for name in settings:
         choose("parameter", name, [*AXES, *(f.name for f in fields(Experiment))])
-    p = PROFILES[choose("profile", profile,
-                        PROFILES)] | ({} if rows is None else {"rows": rows})
+    p = PROFILES[choose("profile", profile, PROFILES)] | ({} if rows is None else {
+        "rows": rows})
     models = as_list("models", models, ["vgg5", "vgg7", "vgg10"])
     algorithms = as_list("algorithms", algorithms, SEVEN, ROWS)
     if isinstance(batch_norms, (list, tuple)):  # None is how an Experiment says "none"
@@ -324,8 +318,8 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
     seeds, datasets = as_list("seeds", seeds, p["seeds"],
                               kind=int), as_list("datasets", datasets, p["datasets"])
     given = {name: value for name, value in settings.items() if value is not None}
-    settings = {"epochs": p["epochs"] if epochs is None else epochs
-                } | p["settings"] | given
+    settings = {
+        "epochs": p["epochs"] if epochs is None else epochs} | p["settings"] | given
     axes = [[(name, v)
              for v in (value if isinstance(value, tuple) else [value])]
             for name, value in settings.items()]
@@ -403,9 +397,7 @@ def table_1(profile: str, models: Any = None, algorithms: Any = None,
         return grid(profile, models=models, algorithms=rows, batch_norms=norms,
                     seeds=seeds, **given)
     settings = FOR_MLPS | {
-        name: value
-        for name, value in given.items()
-        if value is not None}
+        name: value for name, value in given.items() if value is not None}
     three = [0, 1, 2] if seeds is None else seeds
     deep = grid(profile, models=MLPS, algorithms=rows, batch_norms="none", seeds=three,
                 **settings)
@@ -438,8 +430,8 @@ def table_2(profile: str, datasets: Any = None, models: Any = None,
     small = profile == "smoke"
     algorithms = algorithms or (["BP", "PC", "S+F"] if small else None)
     return grid(profile, datasets or ("digits" if small else "tiny_imagenet"), models
-                or "vgg15", algorithms, batch_norms
-                or ("freeze" if small else "none,freeze"),
+                or "vgg15", algorithms, batch_norms or
+                ("freeze" if small else "none,freeze"),
                 [0] if small and seeds is None else seeds, **given)
 
 
@@ -452,9 +444,7 @@ def resnet_18(profile: str, datasets: Any = None, models: Any = None,
     images by two algorithms with BatchNorm.
     """
     small, told = profile == "smoke", {
-        name: value
-        for name, value in given.items()
-        if value is not None}
+        name: value for name, value in given.items() if value is not None}
     datasets, seeds = datasets or PROFILES[profile]["datasets"][:1], [
         0] if small and seeds is None else seeds
     ask = lambda models, algorithms, norms, **more: grid(
@@ -483,16 +473,16 @@ def verdict_runs(profile: str, algorithms: Any = None,
 # %% ../../nbs/31_items.ipynb #6e8445d2
 # the first epoch that counts, epochs, repeats, data of each model
 TIMING: dict[str, dict] = {
-    "smoke":
-        dict(first=2, epochs=3, repeats=1,
-             data=dict.fromkeys(["vgg5", "vgg7", "vgg10"], "digits")), "laptop":
-                 dict(first=3, epochs=5, repeats=2,
-                      data=dict.fromkeys(["vgg5", "vgg7", "vgg10"], "cifar10")),
-    "paper":
-        dict(
-            first=5, epochs=9, repeats=5, data={
-                "vgg5": "cifar10", "vgg7": "cifar10", "vgg10": "cifar100",
-                "vgg15": "tiny_imagenet"})}
+    "smoke": dict(first=2, epochs=3, repeats=1,
+                  data=dict.fromkeys(["vgg5", "vgg7", "vgg10"], "digits")),
+    "laptop": dict(first=3, epochs=5, repeats=2,
+                   data=dict.fromkeys(["vgg5", "vgg7", "vgg10"], "cifar10")),
+    "paper": dict(
+        first=5, epochs=9, repeats=5, data={
+            "vgg5": "cifar10",
+            "vgg7": "cifar10",
+            "vgg10": "cifar100",
+            "vgg15": "tiny_imagenet"})}
 
 
 def table_6(profile: str, models: Any = None, algorithms: Any = None,
@@ -510,8 +500,8 @@ def table_6(profile: str, models: Any = None, algorithms: Any = None,
 
 # %% ../../nbs/31_items.ipynb #2b7a5fc3
 MUPC_NETS = {
-    "smoke": ["mupc-64x8", "mupc-64x32",
-              "mupc-64x128"], "laptop": ["mupc-64x8", "mupc-64x32", "mupc-64x128"],
+    "smoke": ["mupc-64x8", "mupc-64x32", "mupc-64x128"],
+    "laptop": ["mupc-64x8", "mupc-64x32", "mupc-64x128"],
     "paper": [f"mupc-512x{depth}" for depth in (8, 16, 32, 64, 128)]}
 FOR_MUPC = dict(activation="relu", weight_decay=0.0, augment=False)
 MUPC_EPOCHS = {"smoke": 3, "laptop": 10, "paper": 20}
@@ -532,16 +522,13 @@ def mupc_runs(profile: str, datasets: Any = None, models: Any = None,
     for dataset in datasets:
         told = {model: mupc_settings(model, dataset) for model in models}
         rows = dict.fromkeys(ROWS, dict(learning_rate=1e-2)) | {
-            f"PC {model}": settings
-            for model, settings in told.items()}
+            f"PC {model}": settings for model, settings in told.items()}
         shared = {
             name: value
             for name, value in told[models[0]].items()
             if name in ("batch_size", "output")}
         settings = FOR_MUPC | shared | dict(schedule_epochs=epochs) | {
-            n: v
-            for n, v in given.items()
-            if v is not None}
+            n: v for n, v in given.items() if v is not None}
         found += grid(profile, dataset, models, algorithms or ["BP", "PC", "S+F"],
                       "none", seeds, epochs, rows, **settings)
     return found
@@ -561,9 +548,7 @@ def rival_runs(profile: str, datasets: Any = None, models: Any = None,
     small, rows = choose("profile", profile, PROFILES) == "smoke", as_list(
         "algorithms", algorithms, RIVALS, ROWS)
     settings = (FOR_MLPS if small else {}) | {
-        name: value
-        for name, value in given.items()
-        if value is not None}
+        name: value for name, value in given.items() if value is not None}
     seeds = seeds if seeds is not None else [0, 1, 2] if small else [0]
     plain, muPC = ([MLPS[0], MLPS[2]],
                    ["mupc-64x4", "mupc-64x9"] if small else []) if models is None else (
@@ -593,9 +578,17 @@ def rival_runs(profile: str, datasets: Any = None, models: Any = None,
 
 # %% ../../nbs/31_items.ipynb #b44efc5a
 ITEMS: dict[str, Callable[..., list[Experiment]]] = {
-    "fig2": figure_2, "fig4": figure_4, "fig5": figure_5, "fig6": figure_6,
-    "fig7": figure_7, "resnet18": resnet_18, "table1": table_1, "table2": table_2,
-    "table6": table_6, "verdicts": verdict_runs, "mupc": mupc_runs,
+    "fig2": figure_2,
+    "fig4": figure_4,
+    "fig5": figure_5,
+    "fig6": figure_6,
+    "fig7": figure_7,
+    "resnet18": resnet_18,
+    "table1": table_1,
+    "table2": table_2,
+    "table6": table_6,
+    "verdicts": verdict_runs,
+    "mupc": mupc_runs,
     "rivals": rival_runs}
 # nothing, or (table5) what a search found
 NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")
@@ -613,9 +606,7 @@ def items(notebook: str, profile: str, **parameters: Any) -> list[Experiment]:
     choose("notebook", notebook, [*ITEMS, *NOTHING])
     choose("profile", profile, PROFILES)
     given = {
-        name: value
-        for name, value in parameters.items()
-        if name not in NOT_SETTINGS}
+        name: value for name, value in parameters.items() if name not in NOT_SETTINGS}
     return ITEMS[notebook](profile, **given) if notebook in ITEMS else []
 
 
@@ -629,24 +620,20 @@ def store_of(notebook: str, results_dir: Any) -> pathlib.Path:
 
 # %% ../../nbs/31_items.ipynb #f443cc84
 SEARCHES: dict[str, dict] = {
-    "smoke":
-        dict(trials=5, narrow=False, settings={}), "laptop":
-            dict(
-                trials=40, narrow=True,
-                settings=dict(width=1 / 16, limit=2000, epochs=3, schedule_epochs=3,
-                              batch_size=32)), "paper":
-                                  dict(trials=500, narrow=False,
-                                       settings=dict(epochs=25, select="validation"))}
+    "smoke": dict(trials=5, narrow=False, settings={}),
+    "laptop": dict(
+        trials=40, narrow=True, settings=dict(width=1 / 16, limit=2000, epochs=3,
+                                              schedule_epochs=3, batch_size=32)),
+    "paper": dict(trials=500, narrow=False, settings=dict(epochs=25,
+                                                          select="validation"))}
 
 
 def narrowed(exp: Experiment) -> dict[str, Any]:
     "The space of an experiment with gelu alone and every other value of T."
     few = dict(activation=["gelu"], T=steps_of(exp.layers)[::2])
     return space(
-        exp,
-        **{name: values
-           for name, values in few.items()
-           if name not in unused(exp)})
+        exp, **{
+            name: values for name, values in few.items() if name not in unused(exp)})
 
 
 def plan_search(exp: Experiment, profile: str, trials: int | None = None,

@@ -12,15 +12,31 @@ from typing import Any, Iterable, NamedTuple
 
 # %% ../../nbs/30_style.ipynb #1146765a
 COLOURS = {
-    "black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
-    "yellow": "#F0E442", "blue": "#0072B2", "vermilion": "#D55E00", "purple": "#CC79A7"}
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "purple": "#CC79A7"}
 PAGE = 7.2  # inches: the width of a page between its margins
 SETTINGS = {
-    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "legend.fontsize": 7.5,
-    "xtick.labelsize": 7, "ytick.labelsize": 7, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
-    "grid.linewidth": 0.5, "savefig.dpi": 200, "figure.dpi": 110,
-    "svg.hashsalt": "pc_precision", "legend.frameon": False}
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.5,
+    "savefig.dpi": 200,
+    "figure.dpi": 110,
+    "svg.hashsalt": "pc_precision",
+    "legend.frameon": False}
 
 
 class Line(NamedTuple):
@@ -41,14 +57,18 @@ class Line(NamedTuple):
 
 # %% ../../nbs/30_style.ipynb #d2e29207
 LOOKS: dict[str, Line] = {
-    "BP": Line("black", "-", "o"), "PC": Line("vermilion", "--", "s"),
-    "D": Line("purple", ":", "v"), "S": Line("orange", "-.", "^"), "F": Line(
-        "sky", "--", "D"), "D+F": Line("green", ":",
-                                       "P"), "S+F": Line("blue", "-", "X")}
+    "BP": Line("black", "-", "o"),
+    "PC": Line("vermilion", "--", "s"),
+    "D": Line("purple", ":", "v"),
+    "S": Line("orange", "-.", "^"),
+    "F": Line("sky", "--", "D"),
+    "D+F": Line("green", ":", "P"),
+    "S+F": Line("blue", "-", "X")}
 # rows of the two readings
 LOOKS |= {f"{name} (activity)": LOOKS[name] for name in ("S", "S+F")}
 LOOKS |= {
-    "S (energy)": Line("orange", ":", "<"), "S+F (energy)": Line("blue", "--", ">")}
+    "S (energy)": Line("orange", ":", "<"),
+    "S+F (energy)": Line("blue", "--", ">")}
 _twin = lambda name: name.replace(" (", "-CN (") if "(" in name else f"{name}-CN"
 _ORDER = [
     "PC", "D", "S", "S (activity)", "S (energy)", "F", "D+F", "S+F", "S+F (activity)",
@@ -59,12 +79,16 @@ LOOKS |= {
     for name, look in LOOKS.items()
     if name != "BP"}
 RIVALS = {
-    "ePC": Line("black", ":", "*"), "Meta-PC": Line("green", "-", "d"),
-    "EP": Line("vermilion", ":", "p"), "PC-ALM": Line("sky", "-", "<"), "iPC": Line(
-        "purple", "-.", "h"), "iPC+S": Line("orange", "--",
-                                            "H"), "iPC+D": Line("green", "--", "8")}
+    "ePC": Line("black", ":", "*"),
+    "Meta-PC": Line("green", "-", "d"),
+    "EP": Line("vermilion", ":", "p"),
+    "PC-ALM": Line("sky", "-", "<"),
+    "iPC": Line("purple", "-.", "h"),
+    "iPC+S": Line("orange", "--", "H"),
+    "iPC+D": Line("green", "--", "8")}
 RIVALS |= {
-    "iPC+S (activity)": RIVALS["iPC+S"], "iPC+S (energy)": Line("orange", ":", "H")}
+    "iPC+S (activity)": RIVALS["iPC+S"],
+    "iPC+S (energy)": Line("orange", ":", "H")}
 LOOKS |= RIVALS
 PAIRED += list(RIVALS)
 

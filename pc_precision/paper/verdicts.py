@@ -135,13 +135,14 @@ def conclude(claim: str, differences: Iterable[Difference], lacks: Iterable[str]
         *([f"without {', '.join(lacks)}, of which "
            "there are no runs"] if lacks else []), *([note] if note else [])]
     return Verdict(claim, word if decided else UNDECIDED, "; ".join(numbers),
-                   len({k
-                        for d in differences
-                        for k in d.keys}), differences)
+                   len({k for d in differences for k in d.keys}), differences)
 
 # %% ../../nbs/34_verdicts.ipynb #a0c117c7
 TEST_IMAGES = {
-    "digits": 360, "cifar10": 10_000, "cifar100": 10_000, "tiny_imagenet": 10_000}
+    "digits": 360,
+    "cifar10": 10_000,
+    "cifar100": 10_000,
+    "tiny_imagenet": 10_000}
 
 RULES_SCALE = dict(dataset="cifar10", epochs=PROFILES["laptop"]["epochs"]) | {
     name: PROFILES["laptop"]["settings"][name]
@@ -202,9 +203,8 @@ def from_energies(frame: Any, measure: Callable) -> Any:
         values[key] = numbers.iloc[-1] if len(
             numbers) else np.nan, numbers.iloc[len(numbers) // 2:].std()
     columns = [
-        table.key.map({k: v[i]
-                       for k, v in values.items()}).astype(float)
-        for i in (0, 1)]
+        table.key.map({
+            k: v[i] for k, v in values.items()}).astype(float) for i in (0, 1)]
     good = table.outcome != "diverged"
     return table.assign(value=columns[0].where(good), error=columns[1].where(good))
 
@@ -237,8 +237,8 @@ def difference(runs: Any, name: str, pairs: Iterable[tuple[Cell, Cell | None]],
     runs = runs.assign(cell=at)[[cell in weights for cell in at]]
     absent = tuple(" ".join(cell) for cell in weights if cell not in set(at))
     if absent or not weights:
-        return Difference(name, np.nan, np.nan, 0, least, unit, missing=absent
-                          or ("any algorithm it needs",))
+        return Difference(name, np.nan, np.nan, 0, least, unit, missing=absent or
+                          ("any algorithm it needs",))
     weight = runs["cell"].map(weights)
     sums = runs.assign(value=weight * runs["value"],
                        error=(weight * runs["error"])**2).groupby("seed")
@@ -370,7 +370,8 @@ def batchnorm_freezing(frame: Any) -> Verdict:
 # %% ../../nbs/34_verdicts.ipynb #20f556f2
 MARGIN = 1.0  # points: a smaller benefit counts as none
 NUDGED = {
-    without: [(f"{a}-CN", a) for a in without]
+    without: [(f"{a}-CN", a)
+              for a in without]
     for without in (("PC", "D", "S"), ("F", "D+F", "S+F"))}
 
 
@@ -415,7 +416,8 @@ class Depth:
         alone.
         """
         models, short = [self.deep] if deep else models_of(self.runs), {
-            "none": "", "freeze": " BF"}
+            "none": "",
+            "freeze": " BF"}
         named = [
             row + (" BN" if (row, norm) == ("BP", "freeze") else short[norm])
             for row, norm in zip((first, second), norms)]
@@ -525,10 +527,21 @@ def nudging_in_depth(frame: Any) -> Verdict:
 
 # %% ../../nbs/34_verdicts.ipynb #459f1d2a
 CLAIMS: dict[int | str, Callable[[Any], Verdict]] = {
-    1: energy_imbalance, 2: forward_update, 3: first_layer_share, 4: batchnorm_freezing,
-    5: centre_nudging, "T1": sf_follows, "T2": pc_falls, "T3": f_falls,
-    "T4": schedules_alone, "T5": best_in_depth, "T6": readings_agree,
-    "F1": nudged_pc_falls, "F2": only_sf_stays, "F3": df_avoids, "F4": nudging_in_depth}
+    1: energy_imbalance,
+    2: forward_update,
+    3: first_layer_share,
+    4: batchnorm_freezing,
+    5: centre_nudging,
+    "T1": sf_follows,
+    "T2": pc_falls,
+    "T3": f_falls,
+    "T4": schedules_alone,
+    "T5": best_in_depth,
+    "T6": readings_agree,
+    "F1": nudged_pc_falls,
+    "F2": only_sf_stays,
+    "F3": df_avoids,
+    "F4": nudging_in_depth}
 OF_A_READING = (2, 3, 4, 5, "T1", "T4", "T5", "F2", "F4")     # claims about S or S+F
 
 
@@ -562,7 +575,9 @@ def judge(frame: Any, numbers: Iterable[int | str] = tuple(CLAIMS),
     frame = frame.assign(
         untuned=frame["key"].map(dict(zip(runs["key"], untuned(runs)))))
     return {
-        dataset: [v for number in numbers for v in judge_claim(some, number, readings)]
+        dataset: [v
+                  for number in numbers
+                  for v in judge_claim(some, number, readings)]
         for dataset, some in frame.groupby("dataset", sort=False)}
 
 
@@ -577,7 +592,8 @@ def verdict_table(verdicts: dict[str, list[Verdict]]) -> Any:
 
 # %% ../../nbs/34_verdicts.ipynb #4f79fa59
 SIGNS = {
-    HOLDS: ("o", "blue", "blue"), FAILS: ("X", "vermilion", "vermilion"),
+    HOLDS: ("o", "blue", "blue"),
+    FAILS: ("X", "vermilion", "vermilion"),
     UNDECIDED: ("s", "black", None)}
 
 

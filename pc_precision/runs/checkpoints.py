@@ -59,20 +59,25 @@ def record_json(record: Epoch) -> dict[str, Any]:
         name: np.asarray(value, np.float64).tolist()
         for name, value in record.train._asdict().items()}
     metrics = {
-        split: {name: float(v)
-                for name, v in values.items()}
+        split: {
+            name: float(v)
+            for name, v in values.items()}
         for split, values in record.metrics.items()}
     return {
-        "number": record.number, "train": train, "metrics": metrics,
-        "seconds": record.seconds, "diverged": record.diverged}
+        "number": record.number,
+        "train": train,
+        "metrics": metrics,
+        "seconds": record.seconds,
+        "diverged": record.diverged}
 
 
 def record_from(kept: dict[str, Any]) -> Epoch:
     "The record that `record_json` wrote down."
     train = Info(**{name: np.float32(value) for name, value in kept["train"].items()})
     metrics = {
-        split: {name: float(v)
-                for name, v in values.items()}
+        split: {
+            name: float(v)
+            for name, v in values.items()}
         for split, values in kept["metrics"].items()}
     return Epoch(int(kept["number"]), train, metrics, float(kept["seconds"]),
                  bool(kept["diverged"]))
@@ -123,8 +128,9 @@ def unsealed(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]
     from safetensors import SafetensorError, safe_open
     try:
         with safe_open(path, "numpy") as file:
-            arrays, about = {name: file.get_tensor(name)
-                             for name in file.keys()}, file.metadata() or {}
+            arrays, about = {
+                name: file.get_tensor(name) for name in file.keys()
+            }, file.metadata() or {}
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is not a whole file "
                          f"({' '.join(str(error).split())[:120]})") from None
@@ -139,8 +145,8 @@ def fitted(arrays: dict[str, np.ndarray], like: Any, path: pathlib.Path) -> Any:
     """
     leaves = jax.tree_util.tree_leaves_with_path(like)
     wanted = {
-        jax.tree_util.keystr(at): (leaf.shape, stored_type(leaf))
-        for at, leaf in leaves}
+        jax.tree_util.keystr(at): (leaf.shape, stored_type(leaf)) for at, leaf in leaves
+    }
     if wanted != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
         raise ValueError(f"{path} is of another network or version: it does not hold "
                          "the arrays of this one")
@@ -153,8 +159,8 @@ SCHEMA = 2  # of a checkpoint; 1 was a folder of several files
 
 def checkpoints(folder: pathlib.Path) -> list[pathlib.Path]:
     "The checkpoints of a run, the oldest first, whether they are whole or not."
-    return sorted(path for path in folder.glob("[0-9]*.safetensors")
-                  if path.stem.isdigit())
+    return sorted(
+        path for path in folder.glob("[0-9]*.safetensors") if path.stem.isdigit())
 
 
 def write_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any],
@@ -166,7 +172,9 @@ def write_checkpoint(folder: pathlib.Path, state: State, notes: dict[str, Any],
     words = {"notes": json.dumps(notes | {"schema": SCHEMA, "epoch": number})}
     try:
         write_whole(final,
-                    sealed(named({"state": to_arrays(state), "best": best}), words))
+                    sealed(named({
+                        "state": to_arrays(state),
+                        "best": best}), words))
     except (OSError, MemoryError) as error:
         said = " ".join((getattr(error, "strerror", None) or str(error)).split())[:200]
         raise OSError(f"no checkpoint of epoch {number} could be written in {folder} "
@@ -242,9 +250,9 @@ def read_records(path: pathlib.Path, notes: dict[str, Any]) -> tuple[tuple, tupl
     "(records, sessions) of a checkpoint's notes; raises ValueError with one sentence."
     try:
         records = tuple(map(record_from, notes["records"]))
-        sessions = tuple(
-            s | {"device": str(s["device"]), "seconds": float(s["seconds"])}
-            for s in notes["sessions"])
+        sessions = tuple(s | {
+            "device": str(s["device"]),
+            "seconds": float(s["seconds"])} for s in notes["sessions"])
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise ValueError(f"the checkpoint {path} has records that cannot be read "
                          f"({type(error).__name__})") from None

@@ -100,8 +100,9 @@ class Cluster:
     patience: float = 180.0
 
     def __post_init__(self):
-        if self.gpus is not None and not (
-                self.gpus >= 0 and (self.gpus < 1 or self.gpus == int(self.gpus))):
+        if self.gpus is not None and not (self.gpus >= 0 and
+                                          (self.gpus < 1
+                                           or self.gpus == int(self.gpus))):
             raise ValueError("gpus of a run must be a whole number, or a fraction "
                              f"below 1 to share one, not {self.gpus!r}")
         for name, least in dict(cores=1, retries=0).items():
@@ -205,8 +206,9 @@ def environment(cluster: Cluster) -> dict[str, str]:
     """
     if not cluster.gpus:
         return {"JAX_PLATFORMS": "cpu", "NPROC": str(cluster.cores)}
-    return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 * cluster.gpus:.3f}"
-            } if cluster.gpus < 1 else {}
+    return {
+        "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 * cluster.gpus:.3f}"
+    } if cluster.gpus < 1 else {}
 
 
 def task_of(ray: Any, function: Callable, cluster: Cluster) -> Any:
@@ -257,8 +259,8 @@ def train_there(cluster: Cluster, order: Order, limit: Limit,
         say(f"{len(runs)} runs, {places(cluster, ray.nodes())} at once")
         for answer in answers(
                 ray,
-            {task.remote(exp, replace(order, gpus=cluster.gpus)): exp
-             for exp in runs}, limit):
+            {task.remote(exp, replace(order, gpus=cluster.gpus)): exp for exp in runs},
+                limit):
             exp, outcome, said = answer.ended
             progress.done.add(exp)
             ended = " on ".join(filter(None, [outcome, answer.node]))

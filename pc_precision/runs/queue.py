@@ -146,13 +146,16 @@ class Left(NamedTuple):
 
     def __str__(self) -> str:
         counts = {
-            "done": self.done, "under way": self.under_way, "to do": self.to_do,
-            "in another process": self.elsewhere, "failed": self.failed}
+            "done": self.done,
+            "under way": self.under_way,
+            "to do": self.to_do,
+            "in another process": self.elsewhere,
+            "failed": self.failed}
         said = [
             f"{len(some)} {name}" for name, some in counts.items()
             if some or name in ("done", "to do")]
-        return ", ".join(said) + "".join(f"\n  under way: {title(exp)}"
-                                         for exp in self.under_way)
+        return ", ".join(said) + "".join(
+            f"\n  under way: {title(exp)}" for exp in self.under_way)
 
 # %% ../../nbs/24_queue.ipynb #9ae1b23b
 def is_begun(exp: Experiment, store: Store) -> bool:
@@ -240,9 +243,8 @@ def work_through(wanted: Iterable[Experiment], store: Store, limit: Limit,
             before, left = left, [exp for exp in left if outcomes[exp] == "elsewhere"]
             since = since if len(left) == len(before) else time.monotonic()
             tidied = tidy({*wanted} - {*missing, *failed}
-                          | {exp
-                             for exp in outcomes
-                             if outcomes[exp] in OUTCOMES}, store)
+                          | {exp for exp in outcomes if outcomes[exp] in OUTCOMES},
+                          store)
             if tidied and not left or limit.over(
             ) or time.monotonic() - since >= patience:
                 break

@@ -98,17 +98,16 @@ def provenance(devices: int | None = None) -> dict[str, Any]:
     """
     number, dirty = commit()
     return {
-        "device":
-            processor(devices), "devices":
-                devices or jax.local_device_count(), "platform":
-                    jax.default_backend(), "python":
-                        platform.python_version(), "versions": {
-                            package: version(package)
-                            for package in PACKAGES}, "commit":
-                                number, "dirty":
-                                    dirty,
-        "date":
-            datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")}
+        "device": processor(devices),
+        "devices": devices or jax.local_device_count(),
+        "platform": jax.default_backend(),
+        "python": platform.python_version(),
+        "versions": {
+            package: version(package) for package in PACKAGES},
+        "commit": number,
+        "dirty": dirty,
+        "date": datetime.datetime.now(
+            datetime.timezone.utc).isoformat(timespec="seconds")}
 
 # %% ../../nbs/22_results.ipynb #3184da97
 def epoch_rows(record: Epoch) -> list[list]:
@@ -149,9 +148,7 @@ def add_session(earlier: Iterable[dict], about: dict, epochs: tuple[int, int],
 def as_settings(exp: Experiment) -> dict[str, Any]:
     "The resolved settings of an experiment that matter."
     return {
-        name: value
-        for name, value in settings_of(exp).items()
-        if value is not None}
+        name: value for name, value in settings_of(exp).items() if value is not None}
 
 # %% ../../nbs/22_results.ipynb #fee42040
 def never(exp: Experiment, seconds: float) -> bool:
@@ -228,7 +225,8 @@ def run(exp: Experiment, data: Any, progress: Callable[[Epoch],
         stopping = not over and stop(exp, seconds)
         if checkpoints and not over and (stopping or checkpoints.due()):
             notes = head | {
-                "sessions": sessions(), "records": [record_json(r) for r in records]}
+                "sessions": sessions(),
+                "records": [record_json(r) for r in records]}
             checkpoints.save(state, notes, best and best.arrays)
         if stopping:
             break
@@ -245,15 +243,20 @@ def as_result(exp: Experiment, state: State, records: list[Epoch],
     return {
         "outcome": finished(selection_of(exp), records) or "interrupted",
         "seconds": round(sum(s["seconds"] for s in sessions), 2),
-        "peak_memory": peak_memory(), "parameters": parameters_digest(state),
-        "provenance": about, "sessions": sessions, "columns": COLUMNS, "rows": [
-            row for record in records for row in epoch_rows(record)]}
+        "peak_memory": peak_memory(),
+        "parameters": parameters_digest(state),
+        "provenance": about,
+        "sessions": sessions,
+        "columns": COLUMNS,
+        "rows": [row for record in records for row in epoch_rows(record)]}
 
 # %% ../../nbs/22_results.ipynb #513d9286
 def title(exp: Experiment) -> str:
     "An experiment in a few words."
-    norm = {None: "", "bn": " BatchNorm",
-            "freeze": " BatchNorm Freezing"}[exp.batch_norm]
+    norm = {
+        None: "",
+        "bn": " BatchNorm",
+        "freeze": " BatchNorm Freezing"}[exp.batch_norm]
     return f"{exp.dataset} {exp.model} {exp.algorithm}{norm} seed {exp.seed}"
 
 
@@ -284,8 +287,7 @@ class Progress:
     def look(self) -> None:
         "Take note of what other processes finished."
         self.done |= {
-            exp
-            for exp, path in self.open.items()
+            exp for exp, path in self.open.items()
             if exp not in self.done and path.exists()}
 
     def left(self) -> str:
@@ -294,8 +296,8 @@ class Progress:
         """
         part = self.count / self.exp.epochs * self.efforts[
             self.exp] if self.exp and self.exp not in self.done else 0
-        done, total = part + sum(self.efforts[exp]
-                                 for exp in self.done), sum(self.efforts.values())
+        done, total = part + sum(self.efforts[exp] for exp in self.done), sum(
+            self.efforts.values())
         seconds = (time.monotonic() - self.began) * (total - done) / done if done else 0
         return f", about {duration(seconds)} left" if seconds else ""
 
@@ -419,8 +421,9 @@ def trained_bytes(exp: Experiment, done: dict[str, Any], info: DatasetInfo,
     """
     if best is None or done["outcome"] == "diverged":
         return b""
-    return sealed(named(best.arrays),
-                  {"key": exp.key, "info": json.dumps(asdict(info))})
+    return sealed(named(best.arrays), {
+        "key": exp.key,
+        "info": json.dumps(asdict(info))})
 
 
 def load_trained(exp: Experiment,
@@ -640,18 +643,15 @@ def about_run(run: dict[str, Any]) -> dict[str, Any]:
     """
     settings = {name: run["experiment"].get(name) for name in SETTINGS}
     return settings | {
-        "batch_norm":
-            settings["batch_norm"] or "none", "key":
-                run["key"], "outcome":
-                    run["outcome"], "device":
-                        every_one(run, lambda place: place["device"]), "version":
-                            every_one(
-                                run, lambda place:
-                                (place.get("versions") or {}).get("pc_precision")),
-        "commit":
-            every_one(run, lambda place: place.get("commit")), "run_seconds":
-                run["seconds"], "sessions":
-                    len(run.get("sessions", [1]))}
+        "batch_norm": settings["batch_norm"] or "none",
+        "key": run["key"],
+        "outcome": run["outcome"],
+        "device": every_one(run, lambda place: place["device"]),
+        "version": every_one(
+            run, lambda place: (place.get("versions") or {}).get("pc_precision")),
+        "commit": every_one(run, lambda place: place.get("commit")),
+        "run_seconds": run["seconds"],
+        "sessions": len(run.get("sessions", [1]))}
 
 
 ROW = np.dtype(list(zip(COLUMNS, ("i4", "i4", "i4", "f4", "f8"))))
@@ -721,5 +721,5 @@ def frame_of(parts: Iterable[tuple[list, np.ndarray]], words: dict[str, int]) ->
         name: word(name) if name in ("split", "metric") else rows[name].copy()
         for name in COLUMNS}
     del about, rows
-    return pd.DataFrame(columns | {name: repeated(told[name], lengths)
-                                   for name in told}, copy=False)
+    return pd.DataFrame(
+        columns | {name: repeated(told[name], lengths) for name in told}, copy=False)

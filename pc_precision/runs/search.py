@@ -23,7 +23,7 @@ import numpy as np
 
 from ..data import Dataset
 from ..experiment import Experiment, settings_of, unused
-from ..checks import choose
+from ..checks import check_whole, choose
 from .results import provenance, version
 from .store import write_whole
 from ..training import (
@@ -34,14 +34,14 @@ def table_5() -> dict[str, Any]:
     "The distributions of Table 5 by name of the setting, without T."
     from optuna.distributions import CategoricalDistribution, FloatDistribution
     return {
-        "activation":
-            CategoricalDistribution(("leaky_relu", "gelu", "hard_tanh", "relu")), "k":
-                CategoricalDistribution((1.0, 1.5, 2.0)), "beta":
-                    FloatDistribution(0.15, 0.9, step=0.15), "x_step":
-                        FloatDistribution(5e-3, 0.9, log=True), "learning_rate":
-                            FloatDistribution(1e-5, 3e-2, log=True), "momentum":
-                                FloatDistribution(0.0, 1.0, step=0.1), "weight_decay":
-                                    FloatDistribution(1e-5, 1e-2, log=True)}
+        "activation": CategoricalDistribution(
+            ("leaky_relu", "gelu", "hard_tanh", "relu")),
+        "k": CategoricalDistribution((1.0, 1.5, 2.0)),
+        "beta": FloatDistribution(0.15, 0.9, step=0.15),
+        "x_step": FloatDistribution(5e-3, 0.9, log=True),
+        "learning_rate": FloatDistribution(1e-5, 3e-2, log=True),
+        "momentum": FloatDistribution(0.0, 1.0, step=0.1),
+        "weight_decay": FloatDistribution(1e-5, 1e-2, log=True)}
 
 # %% ../../nbs/25_search.ipynb #0cb1ee43
 def ends(dist: Any) -> tuple:
@@ -50,9 +50,7 @@ def ends(dist: Any) -> tuple:
 
 
 def written(dist: Any) -> str:
-    """A distribution as Table 5 writes it: [a, b, c]; [low, high], step; (low, high)
-    is log-uniform.
-    """
+    "A distribution as Table 5 writes it; (low, high) stands for a log-uniform one."
     if hasattr(dist, "choices"):
         return f"[{', '.join(map(str, dist.choices))}]"
     if dist.log:
@@ -61,9 +59,7 @@ def written(dist: Any) -> str:
 
 
 def hashed(dist: Any) -> str:
-    """What the key of a search holds of a distribution: the words of the first
-    version, so that studies keep their names.
-    """
+    "A distribution as the key of a search spells it: as always, or studies lose names."
     if hasattr(dist, "choices"):
         return f"Choice(values={dist.choices!r})"
     step = f", step={dist.step!r}" if dist.step and not dist.log else ""
@@ -72,24 +68,21 @@ def hashed(dist: Any) -> str:
 
 # %% ../../nbs/25_search.ipynb #2b23e6b7
 def steps_of(layers: int) -> tuple[int, ...]:
-    """Table 5's choices of T for a network of so many layers: L and three more, in
-    steps of 1 below seven layers, else of 2.
-    """
+    "Table 5's choices of T: the number of layers, and three more."
     by = 1 if layers < 7 else 2
     return tuple(range(layers, layers + 4 * by, by))
 
 # %% ../../nbs/25_search.ipynb #04d4464e
 def space(exp: Experiment, **choices: Iterable) -> dict[str, Any]:
-    """What Table 5 searches for this algorithm and network: Optuna's distributions by
-    name of the setting.
+    """What Table 5 searches for an algorithm and a network: distributions by setting.
 
-    choices: lists that replace distributions. Raises ValueError for a setting that is
-    not searched.
+    choices: lists of values that replace distributions. Raises ValueError for a setting
+    that Table 5 does not search.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution
     out = table_5() | {"T": CategoricalDistribution(steps_of(exp.layers))}
-    out |= {"learning_rate": FloatDistribution(1e-5, 3e-4, log=True)
-            } if exp.recipe.rule == "bp" else {}
+    if exp.recipe.rule == "bp":
+        out["learning_rate"] = FloatDistribution(1e-5, 3e-4, log=True)
     out = {name: dist for name, dist in out.items() if name not in unused(exp)}
     return out | {
         choose("setting", name, out): CategoricalDistribution(tuple(values))
@@ -113,12 +106,9 @@ class Search:
     prune: bool = False
 
     def __post_init__(self):
-        if isinstance(self.trials,
-                      bool) or not isinstance(self.trials, int) or self.trials < 1:
-            raise ValueError("trials must be a whole number of at least 1, not "
-                             f"{self.trials!r}")
-        object.__setattr__(self, "space",
-                           space(self.base) if self.space is None else dict(self.space))
+        check_whole(trials=self.trials)
+        chosen = space(self.base) if self.space is None else dict(self.space)
+        object.__setattr__(self, "space", chosen)
         allowed = [
             f.name for f in fields(Experiment) if f.name not in unused(self.base)]
         for name, dist in self.space.items():
@@ -138,12 +128,10 @@ class Search:
         "Hash of all that decides the trials, 8 hex digits; not of their number."
         default = {f.name: f.default for f in fields(Experiment)}
         fixed = replace(self.base, **{name: default[name] for name in self.space}).key
-        about = [
-            fixed, {n: hashed(d)
-                    for n, d in self.space.items()}, self.seed, self.startup,
-            self.prune]
-        return hashlib.sha256(json.dumps(about,
-                                         sort_keys=True).encode()).hexdigest()[:8]
+        spelt = {name: hashed(dist) for name, dist in self.space.items()}
+        about = json.dumps([fixed, spelt, self.seed, self.startup, self.prune],
+                           sort_keys=True)
+        return hashlib.sha256(about.encode()).hexdigest()[:8]
 
     @property
     def name(self) -> str:
@@ -154,31 +142,28 @@ class Search:
         return "_".join(re.sub(r"[^A-Za-z0-9+.-]", "-", part) for part in parts)
 
 # %% ../../nbs/25_search.ipynb #be62d06f
-def objective(
-    exp: Experiment, data: Dataset,
-    report: Callable[[int, float],
-                     None] = lambda epoch, value: None) -> tuple[float, dict]:
-    """Best `merit` of the selected split over a run's epochs, 0 if it diverges; and
-    what else a trial tells.
+def objective(exp: Experiment, data: Dataset,
+              report: Callable[[int, float], Any] | None = None) -> tuple[float, dict]:
+    """What a trial is worth, and what else it tells.
+
+    report: called after each epoch with its number and its accuracy.
     """
     records = []
     for _, record in train(exp, data):
         records.append(record)
-        if not record.diverged:
+        if report and not record.diverged:
             report(record.number, merit(record.metrics[exp.select]))
     about = {"outcome": finished(selection_of(exp), records), "epochs": len(records)}
     if about["outcome"] == "diverged":
         return 0.0, about
     scores = [merit(r.metrics[exp.select]) for r in records]
     at = best_epoch(scores)
-    return float(scores[at]), about | {
-        "epoch": at + 1, "test": merit(records[at].metrics["test"])}
+    test = merit(records[at].metrics["test"])
+    return float(scores[at]), about | {"epoch": at + 1, "test": test}
 
 # %% ../../nbs/25_search.ipynb #35708905
 def numbered_tpe(seed: int, startup: int) -> Any:
-    """Optuna's multivariate TPE, its random numbers decided by the seed and the number
-    of the trial.
-    """
+    "Optuna's multivariate TPE; seed and number of a trial decide its random numbers."
     from optuna.samplers import TPESampler
 
     class NumberedTPE(TPESampler):
@@ -194,9 +179,7 @@ def numbered_tpe(seed: int, startup: int) -> Any:
 
 # %% ../../nbs/25_search.ipynb #9f423e01
 def open_storage(storage: Any) -> Any:
-    """Optuna's storage: a file for SQLite, a file ending in .journal, or the URL of a
-    database.
-    """
+    "Optuna's storage: a file for SQLite, a .journal file, or the URL of a database."
     import optuna
     url = str(storage)
     if url.endswith(".journal"):
@@ -211,9 +194,7 @@ def open_storage(storage: Any) -> Any:
 
 @contextlib.contextmanager
 def one_at_a_time(storage: Any) -> Iterator[None]:
-    """A lock beside a storage that is a file: two processes must not create its tables
-    at once.
-    """
+    "A lock beside a file, because two processes must not create its tables at once."
     if "://" in str(storage):
         yield
         return
@@ -224,34 +205,34 @@ def one_at_a_time(storage: Any) -> Iterator[None]:
 
 # %% ../../nbs/25_search.ipynb #167469d2
 def open_study(plan: Search, storage: Any) -> Any:
-    """The plan's study, created if the storage lacks it; ValueError with one sentence
-    if the storage cannot be used.
+    """The plan's study; a storage that lacks it gets it.
+
+    Raises ValueError with one sentence for a storage that cannot be used.
     """
     import optuna
     warm_up = max(1, plan.base.epochs // 4)
-    pruner = optuna.pruners.MedianPruner(
-        n_warmup_steps=warm_up) if plan.prune else optuna.pruners.NopPruner()
+    pruner = optuna.pruners.NopPruner()
+    if plan.prune:
+        pruner = optuna.pruners.MedianPruner(n_warmup_steps=warm_up)
     try:
         with one_at_a_time(storage):
-            study = optuna.create_study(storage=open_storage(storage),
-                                        study_name=plan.name, direction="maximize",
-                                        load_if_exists=True, pruner=pruner,
-                                        sampler=numbered_tpe(plan.seed, plan.startup))
+            study = optuna.create_study(
+                storage=open_storage(storage), study_name=plan.name,
+                load_if_exists=True, direction="maximize", pruner=pruner,
+                sampler=numbered_tpe(plan.seed, plan.startup))
             study.get_trials(deepcopy=False)
         return study
     except Exception as error:  # each kind of storage has its own
         shown = re.sub(r"//[^/@]*@", "//***@", str(storage))  # no password in a message
         said = str(error).strip().splitlines() or [""]
-        raise ValueError(f"the storage {shown} cannot be used: move a broken file "
-                         "away, or mend the URL or its driver "
-                         f"({type(error).__name__}: {said[0][:150]})") from error
+        raise ValueError(
+            f"the storage {shown} cannot be used: move a broken file away, or mend the "
+            f"URL or its driver ({type(error).__name__}: {said[0][:150]})") from error
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Optuna's errors, but not its lines about trials: what became of one is in the
-    table.
-    """
+    "Optuna's errors, but not its lines about trials, which the table repeats."
     import optuna
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -261,7 +242,7 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 # %% ../../nbs/25_search.ipynb #79c7dff7
-HEARTBEAT, SILENCE = 30.0, 120.0                             # seconds
+HEARTBEAT, SILENCE = 30.0, 120.0  # seconds
 FINISHED = ("COMPLETE", "PRUNED")  # pruning is a way to finish
 TAKEN = (*FINISHED, "RUNNING")
 
@@ -295,7 +276,7 @@ def give_up_silent(study: Any, silence: float) -> None:
     for trial in in_state(study, "RUNNING"):
         seen = trial.user_attrs.get("seen", trial.datetime_start.timestamp())
         if time.time() - seen > silence:
-            with contextlib.suppress(Exception):             # another worker was faster
+            with contextlib.suppress(Exception):  # another worker was faster
                 study.tell(trial.number, state=type(trial.state).FAIL)
 
 # %% ../../nbs/25_search.ipynb #858173e4
@@ -321,16 +302,17 @@ def train_trial(plan: Search, trial: Any, data: Dataset) -> dict[str, Any]:
 
 
 def one_trial(plan: Search, study: Any, data: Dataset) -> None:
-    """Draw a trial and train it, unless enough came before; one that another worker
-    gave up meanwhile ends without an error.
+    """Draw a trial and train it, unless enough came before.
+
+    If another worker gave the trial up meanwhile, it ends without an error.
     """
     from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState
     trial, ended = study.ask(plan.space), {"state": TrialState.FAIL}
     with contextlib.suppress(UpdateFinishedTrialError):
         try:
-            if sum(t.number < trial.number
-                   for t in in_state(study, *TAKEN)) < plan.trials:
+            before = [t for t in in_state(study, *TAKEN) if t.number < trial.number]
+            if len(before) < plan.trials:
                 ended = train_trial(plan, trial, data)
         finally:
             study.tell(trial, **ended, skip_if_finished=True)
@@ -341,9 +323,7 @@ WHERE = ("device", "commit", "dirty", "date")
 
 
 def trials_table(plan: Search, study: Any) -> Any:
-    """All trials as a DataFrame: number, state, value, the settings, and what each
-    trial told.
-    """
+    "All trials as a DataFrame: number, state, value, settings, what each trial told."
     import pandas as pd
     table = study.trials_dataframe(
         ("number", "state", "value", "duration", "params", "user_attrs"))
@@ -357,31 +337,32 @@ def trials_table(plan: Search, study: Any) -> Any:
 
 def best_record(plan: Search, study: Any) -> dict[str, Any]:
     "The best trial as it goes into its file."
-    best, count = study.best_trial, lambda state: len(in_state(study, state))
-    exp, where, finished = plan.experiment(
-        best.params), best.user_attrs["provenance"], in_state(study, *FINISHED)
+    best, finished = study.best_trial, in_state(study, *FINISHED)
+    exp, where = plan.experiment(best.params), best.user_attrs["provenance"]
+    diverged = [t for t in finished if t.user_attrs.get("outcome") == "diverged"]
+    versions = where["versions"] | {"optuna": version("optuna")}
     return {
-        "schema":
-            1, "study":
-                plan.name, "experiment":
-                    settings_of(exp), "objective":
-                        best.value, "select":
-                            exp.select, "test":
-                                best.user_attrs.get("test"), "trial":
-                                    best.number,
+        "schema": 1,
+        "study": plan.name,
+        "experiment": settings_of(exp),
+        "objective": best.value,
+        "select": exp.select,
+        "test": best.user_attrs.get("test"),
+        "trial": best.number,
         "trials": {
-            "finished": len(finished), "pruned": count("PRUNED"),
-            "failed": count("FAIL"), "diverged": sum(
-                t.user_attrs.get("outcome") == "diverged"
-                for t in finished)}, "sampler": {
-                    "name": "TPE", "seed": plan.seed, "startup": plan.startup,
-                    "prune": plan.prune}, "space": {
-                        name: written(dist)
-                        for name, dist in plan.space.items()}, "key":
-                            exp.key,
-        "seconds":
-            round(sum(t.duration.total_seconds() for t in finished), 1), "provenance":
-                where | {"versions": where["versions"] | {"optuna": version("optuna")}}}
+            "finished": len(finished),
+            "pruned": len(in_state(study, "PRUNED")),
+            "failed": len(in_state(study, "FAIL")),
+            "diverged": len(diverged)},
+        "sampler": {
+            "name": "TPE",
+            "seed": plan.seed,
+            "startup": plan.startup,
+            "prune": plan.prune},
+        "space": {name: written(dist) for name, dist in plan.space.items()},
+        "key": exp.key,
+        "seconds": round(sum(t.duration.total_seconds() for t in finished), 1),
+        "provenance": where | {"versions": versions}}
 
 # %% ../../nbs/25_search.ipynb #9b6daafa
 def save_record(plan: Search, study: Any, folder: pathlib.Path) -> None:
@@ -394,18 +375,19 @@ def save_record(plan: Search, study: Any, folder: pathlib.Path) -> None:
 
 
 def read_best(path: Any) -> dict[str, Any]:
-    """What `search` wrote about the best trial; raises ValueError with one sentence if
-    the file is not that.
+    """What `search` wrote about the best trial.
+
+    Raises ValueError with one sentence if the file is not that.
     """
     try:
         found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-        if Experiment(**found["experiment"]).key == found["key"] and found["trials"][
-                "finished"] and found["objective"] >= 0:
+        right = Experiment(**found["experiment"]).key == found["key"]
+        if right and found["trials"]["finished"] and found["objective"] >= 0:
             return found
     except (ValueError, KeyError, TypeError):
         pass
-    raise ValueError(f"{path} is not the whole record of a search: move it away and "
-                     "search again")
+    raise ValueError(
+        f"{path} is not the whole record of a search: move it away and search again")
 
 
 def load_best(path: Any) -> Experiment:
@@ -434,28 +416,26 @@ def read_trials(path: Any) -> Any:
                 return table
     except (ValueError, AttributeError):
         pass
-    raise ValueError(f"{path} is cut short: move it and {record.name} away and search "
-                     "again; "
-                     "what the storage holds is not searched twice")
+    raise ValueError(
+        f"{path} is cut short: move it and {record.name} away and search again; what "
+        "the storage holds is not searched twice")
 
 # %% ../../nbs/25_search.ipynb #e413475d
 def search(plan: Search, folder: Any = "results/search", data_dir: Any = None,
            storage: Any = None, progress: bool = True) -> Any:
-    """Search until plan.trials are finished, counting those of earlier calls and of
-    other workers; all trials as a DataFrame.
+    """Search until plan.trials are finished; all trials as a DataFrame.
 
-    Leaves `folder`/name.csv (the trials) and name.json (the best, see `load_best`),
-    with name = plan.name; with enough trials there nothing is searched. storage:
-    default `folder`/search.db, see `open_storage`; call this from several processes
-    with one storage to share the work. Raises ValueError with one sentence for a
-    storage or a record that cannot be used.
+    Trials of earlier calls and of other workers count. Leaves `folder`/name.csv (the
+    trials) and `folder`/name.json (the best, see `load_best`), with name = plan.name.
+    storage: see `open_storage`; several processes that call this with one storage share
+    the work. Default: `folder`/search.db.
+    Raises ValueError with one sentence for a storage or a record that cannot be used.
     """
     folder = pathlib.Path(folder)
     record = folder / f"{plan.name}.json"
     if not record.exists() or read_best(record)["trials"]["finished"] < plan.trials:
         with quiet():
-            study = open_study(plan,
-                               folder / "search.db" if storage is None else storage)
+            study = open_study(plan, storage or folder / "search.db")
             try:
                 work(plan, study, data_dir, progress)
             finally:  # what is finished is on record even if this is interrupted
@@ -480,21 +460,22 @@ def work(plan: Search, study: Any, data_dir: Any, progress: bool) -> None:
 
 # %% ../../nbs/25_search.ipynb #38911837
 def importances(plan: Search, trials: Any) -> dict[str, float]:
-    """Share of each setting that varied in what set the best quarter of the completed
-    trials apart (PED-ANOVA).
+    """How much each setting set the best quarter of the trials apart (PED-ANOVA).
+
+    Shares by name of the setting, which add up to one; settings with one value are left
+    out.
     """
     import optuna
     space = {name: dist for name, dist in plan.space.items() if not dist.single()}
     kept = [t for t in trials.to_dict("records") if t["state"] == "COMPLETE"]
     frozen = [
-        optuna.trial.create_trial(params={n: t[n]
-                                          for n in space}, distributions=space,
-                                  value=t["value"])
+        optuna.trial.create_trial(value=t["value"], distributions=space,
+                                  params={name: t[name] for name in space})
         for t in kept]
     with quiet():
         study = optuna.create_study(direction="maximize")
         study.add_trials(frozen)
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator,
-                                                        params=list(space))
+        found = optuna.importance.get_param_importances(
+            study, evaluator=evaluator, params=list(space))
     return {name: float(found.get(name, 0.0)) for name in space}

@@ -95,9 +95,8 @@ def check_run(content: dict[str, Any], key: str) -> None:
     msgspec.convert(run.experiment, Shown)
     if run.key != key or key_of(run.experiment) not in (None, key):
         raise ValueError("its settings do not give its key")
-    if len({row[:4]
-            for row in run.rows}) < len(
-                run.rows) or run.checksum not in (None, checksum(content)):
+    if len({row[:4] for row in run.rows}) < len(
+            run.rows) or run.checksum not in (None, checksum(content)):
         raise ValueError("it is not what was written")
 
 

@@ -22,15 +22,12 @@ def scores(frame: Any, metric: str = "top1") -> Any:
     numbers and has no accuracy.
     """
     frame = frame.astype({
-        name: object
-        for name in ("key", "split", "select", "metric")})
+        name: object for name in ("key", "split", "select", "metric")})
     runs = frame.drop(columns=[name for name in COLUMNS
                                if name in frame]).drop_duplicates("key").reset_index(
                                    drop=True)
     runs = runs.astype({
-        name: object
-        for name, kind in runs.dtypes.items()
-        if kind == "category"})
+        name: object for name, kind in runs.dtypes.items() if kind == "category"})
     chosen = frame[(frame["split"] == frame["select"])
                    & frame["metric"].isin(["top1", "loss"])]
     chosen = chosen[
@@ -107,8 +104,9 @@ def missing_frame(experiments: Iterable[Experiment], there: set[str]) -> Any:
     """
     import pandas as pd
     rows = [
-        asdict(resolve(exp)) | {"lacking": int(exp.key not in there), "key": exp.key}
-        for exp in distinct(experiments)]
+        asdict(resolve(exp)) | {
+            "lacking": int(exp.key not in there),
+            "key": exp.key} for exp in distinct(experiments)]
     frame = pd.DataFrame(
         rows, columns=[*(f.name for f in fields(Experiment)), "lacking", "key"])
     return frame.assign(batch_norm=frame.batch_norm.fillna("none"))
@@ -129,11 +127,11 @@ def incomplete(experiments: Iterable[Experiment], store: Any = "results",
     for cell, some in missing_frame(experiments,
                                     keys).groupby(by, sort=False, dropna=False):
         seeds = {
-            "there": some.key.isin(keys), "under_way": some.key.isin(begun),
+            "there": some.key.isin(keys),
+            "under_way": some.key.isin(begun),
             "missing": some.lacking == 1}
         rows.append(
-            dict(zip(by, cell))
-            | {name: list(some.seed[which])
-               for name, which in seeds.items()})
+            dict(zip(by, cell)) | {
+                name: list(some.seed[which]) for name, which in seeds.items()})
     return pd.DataFrame([row for row in rows if row["missing"]],
                         columns=[*by, "there", "under_way", "missing"])

@@ -25,6 +25,7 @@ exclude_patterns, html_extra_path = ["extra"], ["_pages/extra"]        # noteboo
 nb_render_markdown_format = "gfm"                           # tables in outputs, too
 nb_execution_mode = "off"                   # pages show the outputs that were committed
 nb_merge_streams = True
+nb_code_prompt_show, nb_code_prompt_hide = "Show the code", "Hide the code"
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 add_module_names = False

@@ -8,6 +8,7 @@ go, links between notebooks become links between pages, and "equation (4)" becom
 """
 import ast
 import dataclasses
+import html
 import importlib
 import json
 import os
@@ -95,13 +96,45 @@ def settings() -> dict[str, str]:
     return dict(config["DEFAULT"])
 
 
-def as_page(source: Path, page: str, pages: dict[Path, str]):
-    """The notebook `source` as the page `page`."""
+def tagged(cell, *names: str) -> bool:
+    """Whether a cell has one of these tags."""
+    return not {*names}.isdisjoint(cell.metadata.get("tags", []))
+
+
+def results_first(cells: list, card: str) -> list:
+    """The cells of a figure or table as its page shows them: title, card, results (the largest scale first), then how they came about.
+
+    Imports and checks are left out, code is folded. The tags of the cells say which is which: `larger`, `results`, `setup`.
+    """
+    for cell in cells:
+        if cell.cell_type == "code" and not tagged(cell, "parameters"):
+            cell.metadata.setdefault("tags", []).append("hide-input")
+    groups = [[c for c in cells[1:] if tagged(c, "larger")], [c for c in cells[1:] if tagged(c, "results")],
+              [c for c in cells[1:] if not tagged(c, "larger", "results", "setup")]]
+    return [cells[0], *([nbformat.v4.new_markdown_cell(card)] if card else []), *sum(groups, [])]
+
+
+def with_figures(cells: list, stem: str, page: str) -> None:
+    """Drawings become files that a page shows with their words, and in full size when clicked."""
+    outputs = [out for cell in cells if cell.cell_type == "code" for out in cell.outputs]
+    drawn = [out.data for out in outputs if "image/svg+xml" in out.get("data", {})]
+    for number, data in enumerate(drawn, 1):
+        name, alt = f"figures/{stem}_{number}.svg", html.escape(data.pop("text/plain"))
+        write(f"extra/{name}", data.pop("image/svg+xml"))
+        there = os.path.relpath(name, Path(page).parent)
+        data["text/html"] = f'<figure class="plot"><a href="{there}"><img src="{there}" alt="{alt}" loading="lazy"></a></figure>'
+
+
+def as_page(source: Path, page: str, pages: dict[Path, str], card: str = ""):
+    """The notebook `source` as the page `page`; card: what stands first on a page of the paper."""
     notebook = nbformat.read(source, as_version=4)
     for cell in notebook.cells:
         if EXPORTED.search(cell.source):
             cell.metadata.setdefault("tags", []).append("exported")
     notebook = readable(notebook)
+    if page.startswith("paper/"):
+        notebook.cells = results_first(notebook.cells, card)
+    with_figures(notebook.cells, source.stem, page)
     notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "python3"}
     notebook.metadata.pop("widgets", None)                  # their script would come from the network
     for cell in notebook.cells:
@@ -130,9 +163,11 @@ def write(page: str, text: str) -> None:
 
 def write_notebooks(pages: dict[Path, str]) -> None:
     (PAGES / "extra" / "notebooks").mkdir(parents=True)
+    judged = scoreboard.judged(ROOT / "results")
+    cards = {item: scoreboard.card(item, ROOT / "results", judged) for item in scoreboard.PAPER}
     for source, page in [(source, page) for source, page in pages.items() if source.suffix == ".ipynb"]:
         (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
-        notebook = as_page(source, page, pages)
+        notebook = as_page(source, page, pages, cards.get(source.stem, ""))
         if page == "index.ipynb":                           # README leads to the verdicts, the site to the scoreboard
             notebook.cells[2].source = notebook.cells[2].source.replace("[Paper](paper/verdicts.ipynb)", "[Paper](paper/index.md)")
             notebook.cells.append(nbformat.v4.new_markdown_cell((DOCS / "contents.txt").read_text()))
@@ -142,14 +177,14 @@ def write_notebooks(pages: dict[Path, str]) -> None:
     rooms = "".join(f"| [{path.stem[:2]} {title(path)}]({path.name}) | {about(module_of(path))} |\n" for path in library)
     write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"], rooms=rooms)
           + contents([chapter(path) for path in library]).replace(":maxdepth: 1", ":hidden:"))
-    write("paper/index.md", paper_index([path for path, page in pages.items() if page.startswith("paper/")]))
+    write("paper/index.md", paper_index([path for path, page in pages.items() if page.startswith("paper/")], judged))
 
 
-def paper_index(there: list[Path]) -> str:
+def paper_index(there: list[Path], judged: dict) -> str:
     """The scoreboard of the paper's figures and tables, then what else is here, each with its first sentence."""
     order = [*scoreboard.PAPER, *sorted(path.stem for path in there if path.stem not in scoreboard.PAPER)]
     found = {path.stem: path for path in sorted(there, key=lambda path: order.index(path.stem))}
-    board = scoreboard.page(found, ROOT / "results", PAGES / "paper" / "thumbnails")
+    board = scoreboard.page(found, ROOT / "results", PAGES / "paper" / "thumbnails", judged)
     others = "".join(f"- [{title(path)}]({path.name})\n" for stem, path in found.items() if stem not in scoreboard.PAPER)
     return f"{board}\n## Beside the paper\n\n{others}\n{contents(list(found)).replace(':maxdepth: 1', ':hidden:')}"
 

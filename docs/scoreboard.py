@@ -2,36 +2,51 @@
 
 Verdicts and scales are read from the store by pc_precision.paper; claims are the paper's, in our words.
 """
-import base64
-import io
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
-from PIL import Image
 
 import pc_precision as pc
+from pc_precision.paper.figures import PUBLISHED
 from pc_precision.paper.items import NOTHING, PROFILES
 
 TABLE = Path(__file__).resolve().parent / "_static" / "table.svg"
-# what the paper says with each figure and table, and which of the claims that `judge` knows this is
-PAPER: dict[str, tuple[str, str, tuple]] = {
-    "fig1": ("Figure 1", "A flow chart of the algorithm, and the covariances of both schedules over layers and steps.", ()),
-    "fig2": ("Figure 2", "In ten layers, energy concentrates near the output in PC, less so in BP.", (1,)),
-    "fig4": ("Figure 4", "Of both combinations only S+F stays near BP with depth; centre nudging helps only without the forward update.",
-             (5, "F1", "F2", "F3", "F4")),
-    "fig5": ("Figure 5", "The same concentration of energy in five and seven layers.", (1,)),
-    "fig6": ("Figure 6", "The precision schedules lift the first layer's share of the energy.", (3,)),
-    "fig7": ("Figure 7", "BatchNorm Freezing helps only schedule and forward update together.", (4,)),
-    "table1": ("Table 1", "S+F follows BP with depth, PC and F fall; the forward update matters most in deep networks.",
-               (2, "T1", "T2", "T3", "T4", "T5")),
-    "table2": ("Table 2", "Accuracies of fifteen layers on Tiny ImageNet.", ()),
-    "table3": ("Table 3", "The layers of VGG5, VGG7, VGG10 and VGG15.", ()),
-    "table4": ("Table 4", "Mean and standard deviation by which images are normalised.", ()),
-    "table5": ("Table 5", "The space of the hyper-parameter search.", ()),
-    "table6": ("Table 6", "Seconds of an epoch with BP, PC and S+F.", ()),
-    "resnet18": ("ResNet18", "S+F trains a ResNet18 whose skips are made of auxiliary neurons (third version of the paper).", ())}
+NO_COPY = "Not transcribed: we have no readable copy of these numbers."
+VGG10 = ("VGG10 with BatchNorm Freezing, one of the two schedules with the forward update: {0[top1]:.2f} % on CIFAR-10 and {1[top1]:.2f} % on "
+         "CIFAR-100. The other numbers are not transcribed: we have no readable copy of them.").format(*PUBLISHED[:2])
+
+
+class Item(NamedTuple):
+    """A figure or table of the paper: its name, where it stands in the first version, what the paper says with it, what is published of its
+    numbers, and which of the claims that `judge` knows it makes."""
+    name: str
+    section: str
+    claim: str
+    published: str = NO_COPY
+    claims: tuple = ()
+
+
+PAPER: dict[str, Item] = {
+    "fig1": Item("Figure 1", "section 4", "A flow chart of the algorithm, and the covariances of both schedules over layers and steps.",
+                 "A drawing, no numbers."),
+    "fig2": Item("Figure 2", "section 4", "In ten layers, energy concentrates near the output in PC, less so in BP.", claims=(1,)),
+    "fig4": Item("Figure 4", "section 5", "Of both combinations only S+F stays near BP with depth; centre nudging helps only without the forward "
+                 "update.", claims=(5, "F1", "F2", "F3", "F4")),
+    "fig5": Item("Figure 5", "appendix B", "The same concentration of energy in five and seven layers.", claims=(1,)),
+    "fig6": Item("Figure 6", "appendix C", "The precision schedules lift the first layer's share of the energy.", claims=(3,)),
+    "fig7": Item("Figure 7", "appendix C", "BatchNorm Freezing helps only schedule and forward update together.", VGG10, (4,)),
+    "table1": Item("Table 1", "section 5", "S+F follows BP with depth, PC and F fall; the forward update matters most in deep networks.", VGG10,
+                   (2, "T1", "T2", "T3", "T4", "T5")),
+    "table2": Item("Table 2", "section 5", "Accuracies of fifteen layers on Tiny ImageNet."),
+    "table3": Item("Table 3", "appendix A", "The layers of VGG5, VGG7, VGG10 and VGG15.", "The layers."),
+    "table4": Item("Table 4", "appendix A", "Mean and standard deviation by which images are normalised.", "The constants of all three data sets."),
+    "table5": Item("Table 5", "appendix A", "The space of the hyper-parameter search.", "The space; which row is which setting we reasoned."),
+    "table6": Item("Table 6", "appendix A.1", "Seconds of an epoch with BP, PC and S+F."),
+    "resnet18": Item("ResNet18", "third version", "S+F trains a ResNet18 whose skips are made of auxiliary neurons.",
+                     "About 92 % for S+F and 20 % for PC on CIFAR-10, second-hand and uncertain.")}
 OURS = ("T6",)                                                # a claim that the paper does not make
 VERBS = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
 INTRODUCTION = """\
@@ -82,7 +97,7 @@ def scales(item: str, store: Path) -> dict[str, str]:
         if len(frame):
             seeds = frame["seed"].nunique()
             found[profile] = (f"`{profile}`: {frame['key'].nunique()} of {len(wanted)} runs, {', '.join(frame['dataset'].unique())}, "
-                              f"{seeds} seed{'s' * (seeds > 1)}")
+                              f"{seeds} seed{'s' * (seeds > 1)}, {' and '.join(frame['device'].unique())}")
     return found
 
 
@@ -95,29 +110,53 @@ def status(item: str, stored: dict[str, str]) -> str:
 
 def verdict(item: str, stored: dict[str, str], found: dict[str, dict[str, list[str]]]) -> str:
     """The cell of the verdict: the status, and of each data set how often the item's claims hold, fail or stay undecided."""
-    words = {dataset: [word for number in PAPER[item][2] for word in by.get(str(number), [])] for dataset, by in found.items()}
+    words = {dataset: [word for number in PAPER[item].claims for word in by.get(str(number), [])] for dataset, by in found.items()}
     told = [f"{dataset}: {tally(some)}" for dataset, some in words.items() if some]
     return "<br>".join([f"**{status(item, stored).capitalize()}**", *(told or ["no claim to judge"])])
 
 
 def thumbnail(notebook: Path, folder: Path) -> str:
-    """The notebook's last picture, small, as Markdown; a sign for a table where it has none."""
+    """The notebook's last picture as Markdown; a sign for a table where it has none."""
     outputs = [out for cell in nbformat.read(notebook, as_version=4).cells for out in cell.get("outputs", [])]
-    pictures = [out.data["image/png"] for out in outputs if "image/png" in out.get("data", {})]
+    pictures = [out.data["image/svg+xml"] for out in outputs if "image/svg+xml" in out.get("data", {})]
     if not pictures:
         shutil.copy(TABLE, folder)
         return f"![A table: {notebook.stem}](thumbnails/{TABLE.name})"
-    picture = Image.open(io.BytesIO(base64.b64decode(pictures[-1]))).convert("RGB")
-    picture.thumbnail((320, 240))
-    picture.quantize(64).save(folder / f"{notebook.stem}.png", optimize=True)
-    return f"![The last picture of {notebook.stem}, small](thumbnails/{notebook.stem}.png)"
+    (folder / f"{notebook.stem}.svg").write_text(pictures[-1], encoding="utf-8")
+    return f"![The last picture of {notebook.stem}, small](thumbnails/{notebook.stem}.svg)"
 
 
 def row(item: str, notebook: Path, stored: dict[str, str], found: dict, folder: Path) -> str:
     """One line of the scoreboard."""
-    name, claim, _ = PAPER[item]
+    name, claim = PAPER[item].name, PAPER[item].claim
     scale = "<br>".join(stored.values()) or ("none needed" if item in NOTHING else "none")
     return f"| [{thumbnail(notebook, folder)}]({notebook.name}) | [{name}]({notebook.name}) | {claim} | {verdict(item, stored, found)} | {scale} |"
+
+
+def card(item: str, store: Path, found: dict[str, dict[str, list[str]]]) -> str:
+    """What a reader wants to know first of a figure or table: the claim, what is published, what we ran, the verdict and the command."""
+    about, stored = PAPER[item], scales(item, store)
+    ours = "\n\n    ".join(stored.values()) or ("Computed on this page; nothing is trained." if item in NOTHING else "No run is stored.")
+    best = next((profile for profile in reversed(PROFILES) if profile in stored), "smoke")
+    return f""":::{{container}} card
+
+The paper's claim
+:   {about.claim} (arXiv 2506.23800, {about.section if "version" in about.section else f"version 1, {about.section}"})
+
+Published
+:   {about.published}
+
+Ours
+:   {ours}
+
+Verdict
+:   {verdict(item, stored, found).replace("<br>", "; ")}. How we judge: {{doc}}`/verdict_rules`.
+
+Command
+:   `papermill nbs/{item}.ipynb out/{item}.ipynb -p profile {best}`
+
+:::
+"""
 
 
 def summary(stored: dict[str, dict[str, str]], found: dict[str, dict[str, list[str]]]) -> str:
@@ -130,12 +169,12 @@ def summary(stored: dict[str, dict[str, str]], found: dict[str, dict[str, list[s
     return "\n".join(lines)
 
 
-def page(notebooks: dict[str, Path], store: Path, folder: Path) -> str:
-    """The scoreboard in Markdown; notebooks by the item they are, thumbnails go into `folder`."""
+def page(notebooks: dict[str, Path], store: Path, folder: Path, found: dict) -> str:
+    """The scoreboard in Markdown; notebooks by the item they are, thumbnails go into `folder`; found: of `judged`."""
     folder.mkdir(parents=True, exist_ok=True)
-    found, stored = judged(store), {item: scales(item, store) for item in PAPER if item in notebooks}
+    stored = {item: scales(item, store) for item in PAPER if item in notebooks}
     rows = [row(item, notebooks[item], some, found, folder) for item, some in stored.items()]
-    missing = [name for item, (name, _, _) in PAPER.items() if item not in notebooks]
+    missing = [about.name for item, about in PAPER.items() if item not in notebooks]
     absent = f"\nNot here yet: {', '.join(missing)}.\n" if missing else ""
     table = "\n".join(["| picture | item | claim | verdict | stored runs |", "| --- | --- | --- | --- | --- |", *rows])
     return INTRODUCTION.replace("{summary}", summary(stored, found)) + f"\n:::{{container}} scoreboard\n\n{table}\n\n:::\n{absent}"

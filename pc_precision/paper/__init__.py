@@ -11,7 +11,7 @@ from .figures import (Box, accuracy_table, acting_covariance, caption, depth_fig
 from .items import (
     by_row, check_parameters, grid, items, larger_scale, next_profile, plan_search,
     plans, store_of)
-from .style import legend_below, page_figure, save_figure
+from .style import legend_below, page_figure, save_figure, show
 from .verdicts import Verdict, judge, verdict_figure, verdict_table
 
 __all__ = [
@@ -22,5 +22,5 @@ __all__ = [
     "imbalance_table", "items", "judge", "larger_scale", "largest_batches",
     "legend_below", "measured_tables", "next_profile", "nudging_figure", "page_figure",
     "parameter_count", "plan_search", "plans", "plot_search", "published",
-    "save_figure", "save_table", "shares", "space_table", "store_of", "table_map",
+    "save_figure", "save_table", "shares", "show", "space_table", "store_of", "table_map",
     "timing_table", "to_markdown", "verdict_figure", "verdict_table"]

@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'PAGE', 'SETTINGS', 'LOOKS', 'PAIRED', 'RIVALS', 'Line', 'page_figure', 'layer_lines', 'legend_below',
-           'save_figure', 'epoch_axis', 'epoch_lines', 'colour_bar', 'patch_legend']
+           'save_figure', 'as_svg', 'show', 'epoch_axis', 'epoch_lines', 'colour_bar', 'patch_legend']
 
 # %% ../../nbs/30_style.ipynb #87252c94
+import html
+import io
 import pathlib
 from typing import Any, Iterable, NamedTuple
 
@@ -36,12 +38,15 @@ SETTINGS = {
     "savefig.dpi": 200,
     "figure.dpi": 110,
     "svg.hashsalt": "pc_precision",
+    "svg.fonttype": "none",
     "legend.frameon": False}
 
 
 class Line(NamedTuple):
-    """How one line looks: a name of COLOURS, a matplotlib line style and marker;
-    `hollow` markers for the second of a pair.
+    """How one line looks.
+
+    colour: a name in COLOURS; style, marker: matplotlib's; hollow: whether the markers
+    are, as for the second of a pair.
     """
     colour: str
     style: str = "-"
@@ -95,9 +100,7 @@ PAIRED += list(RIVALS)
 # %% ../../nbs/30_style.ipynb #6ed9aeac
 def page_figure(rows: int = 1, columns: int = 1, height: float = 2.2,
                 **options: Any) -> tuple[Any, Any]:
-    """A figure of the width of a page with `rows` of `height` inches, and its axes
-    (rows, columns).
-    """
+    "A figure of the width of a page, rows of `height` inches; its axes (rows, columns)."
     import matplotlib.pyplot as plt
     with plt.rc_context(SETTINGS):
         made = plt.subplots(rows, columns, figsize=(PAGE, rows * height),
@@ -111,9 +114,7 @@ def page_figure(rows: int = 1, columns: int = 1, height: float = 2.2,
 
 def layer_lines(ax: Any, lines: dict[str, Iterable], looks: dict[str, Line],
                 title: str = "") -> None:
-    """One line for each name of `lines`, values of layers 1..L, looking as `looks`
-    says; the x axis counts layers.
-    """
+    "A line of values of layers 1..L for each name of `lines`, in its look."
     from matplotlib.ticker import MaxNLocator
     for name, values in lines.items():
         values = list(values)
@@ -134,9 +135,7 @@ def legend_below(fig: Any, axes: Any, columns: int = 4) -> None:
 
 # %% ../../nbs/30_style.ipynb #34e03a8e
 def save_figure(fig: Any, out_dir: Any, name: str) -> list[pathlib.Path]:
-    """Save as `out_dir`/name.png and .svg, without date, so that an equal figure gives
-    equal files.
-    """
+    "Save as `out_dir`/name.png and .svg, without date: equal figures give equal files."
     import matplotlib.pyplot as plt
     folder = pathlib.Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,6 +144,34 @@ def save_figure(fig: Any, out_dir: Any, name: str) -> list[pathlib.Path]:
         for path, metadata in zip(paths, ({"Software": None}, {"Date": None})):
             fig.savefig(path, metadata=metadata)
     return paths
+
+
+def as_svg(fig: Any, alt: str) -> str:
+    "The figure as SVG, which a screen reader announces with the words `alt`."
+    import matplotlib.pyplot as plt
+    drawn = io.StringIO()
+    with plt.rc_context(SETTINGS):
+        fig.savefig(drawn, format="svg", metadata={"Date": None})
+    told = f'<svg role="img" aria-label="{html.escape(alt)}" '
+    return drawn.getvalue().replace("<svg ", told, 1)
+
+
+def show(fig: Any, caption: str = "", alt: str = "") -> None:
+    """Show a figure in a notebook as SVG, with its caption (Markdown) underneath.
+
+    alt: what the figure shows, for those who cannot see it; by default the label that
+    the function that drew it has set (`fig.set_label`). Raises ValueError for a figure
+    without such words.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.display import Markdown, display
+    if not (alt := alt or str(fig.get_label())):
+        raise ValueError("say what the figure shows: show(fig, alt=...) or "
+                         "fig.set_label(...)")
+    display({"image/svg+xml": as_svg(fig, alt), "text/plain": alt}, raw=True)
+    plt.close(fig)  # a notebook would show it once more
+    if caption:
+        display(Markdown(caption))
 
 # %% ../../nbs/30_style.ipynb #7975b1f9
 def epoch_axis(ax: Any, epochs: int) -> None:
@@ -158,9 +185,9 @@ def epoch_lines(ax: Any, lines: dict[str, Iterable], looks: dict[str, Line]) -> 
     "One line for each name of `lines`, values of epochs 1.., looking as `looks` says."
     for name, values in lines.items():
         values = list(values)
-        ax.plot(range(1,
-                      len(values) + 1), values, label=name,
-                markevery=1 + len(values) // 12, **looks[name].options())
+        epochs = range(1, len(values) + 1)
+        ax.plot(epochs, values, label=name, markevery=1 + len(values) // 12,
+                **looks[name].options())
         epoch_axis(ax, len(values))
 
 # %% ../../nbs/30_style.ipynb #1309f5e2

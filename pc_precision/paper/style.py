@@ -100,7 +100,7 @@ PAIRED += list(RIVALS)
 # %% ../../nbs/30_style.ipynb #6ed9aeac
 def page_figure(rows: int = 1, columns: int = 1, height: float = 2.2,
                 **options: Any) -> tuple[Any, Any]:
-    "A figure of the width of a page, rows of `height` inches; its axes (rows, columns)."
+    "A figure as wide as a page, rows of `height` inches, and its axes (rows, columns)."
     import matplotlib.pyplot as plt
     with plt.rc_context(SETTINGS):
         made = plt.subplots(rows, columns, figsize=(PAGE, rows * height),

@@ -1,4 +1,6 @@
 """What a figure shows is what it was given: fronts against closed forms, shares that sum to one, data read back from axes."""
+from xml.etree import ElementTree
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -341,3 +343,28 @@ def test_both_readings_are_rows_of_tables_and_figures_and_a_cell_nobody_tuned_sa
     monkeypatch.setattr(importlib.import_module("pc_precision.paper.figures"), "untuned", lambda runs: runs["algorithm"] == "S+F (energy)")
     table = accuracy_table(frame)
     assert [("untuned" in cell) for cell in table.iloc[:, 0]] == [False, False, True, False]
+
+
+def test_a_figure_is_shown_as_a_drawing_with_its_words_and_closed(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda what, **options: shown.append(what))
+    fig, axes = style.page_figure()
+    axes[0, 0].plot([1, 2])
+    fig.set_label('Two points & a "line"')
+    style.show(fig, "*Caption.*")
+    drawn, caption = shown
+    root = ElementTree.fromstring(drawn["image/svg+xml"])
+    assert root.tag.endswith("svg") and root.attrib["role"] == "img" and root.attrib["aria-label"] == fig.get_label() == drawn["text/plain"]
+    assert caption.data == "*Caption.*" and not plt.fignum_exists(fig.number)
+
+
+def test_a_figure_without_words_is_not_shown():
+    fig, _ = style.page_figure()
+    with pytest.raises(ValueError, match="say what the figure shows"):
+        style.show(fig)
+
+
+def test_the_words_of_a_figure_hold_its_numbers():
+    assert "digits, without BatchNorm, PC: 5 layers: 50 %, 10 layers: diverged." in depth_figure(RUNS).get_label()
+    assert "digits, VGG5: BP 80 %, PC 50 %, PC-CN 55 %." in nudging_figure(RUNS).get_label()
+    assert "digits, vgg5, BatchNorm Freezing, running average: PC 40 %." in freezing_figure(RUNS).get_label()

@@ -6,11 +6,12 @@
 __all__ = ['FLOOR', 'SPLITS', 'SHORT', 'NORM_BARS', 'MODES', 'PUBLISHED', 'NOT_PUBLISHED', 'TUNED', 'front_steps',
            'acting_covariance', 'as_cell', 'write_cells', 'table_map', 'draw_front', 'layer_colours', 'layer_bar',
            'energy_lines', 'shares', 'share_bars', 'energies_of', 'by_epoch', 'energy_column', 'width_in_words',
-           'size_of', 'energy_figure', 'imbalance', 'imbalance_table', 'Box', 'draw_box', 'flow_chart', 'cell',
-           'norm_of', 'cells_of', 'mixed', 'by_norm', 'depth', 'kinds', 'net_names', 'cell_names', 'untuned_cells',
-           'accuracy_table', 'to_markdown', 'save_table', 'caption', 'depth_figure', 'bars', 'chance_line',
-           'nudged_bars', 'nudging_figure', 'freezing_figure', 'published', 'used_by', 'space_table', 'plot_history',
-           'plot_importances', 'plot_search', 'found_table', 'test_cell', 'round_to_three']
+           'size_of', 'energy_figure', 'imbalance', 'energies_in_words', 'imbalance_table', 'Box', 'draw_box',
+           'flow_chart', 'cell', 'norm_of', 'cells_of', 'mixed', 'by_norm', 'depth', 'kinds', 'net_names', 'cell_names',
+           'untuned_cells', 'accuracy_table', 'to_markdown', 'save_table', 'caption', 'accuracies_in_words',
+           'depth_figure', 'bars', 'chance_line', 'nudged_bars', 'nudging_figure', 'freezing_figure', 'published',
+           'used_by', 'space_table', 'plot_history', 'plot_importances', 'plot_search', 'found_table', 'test_cell',
+           'round_to_three']
 
 # %% ../../nbs/33_figures.ipynb #1e51ce57
 import pathlib
@@ -257,8 +258,10 @@ def energy_figure(frame: Any) -> Any:
     layer_bar(fig, axes[:2], int(L))
     legend_below(fig, axes)
     fig.align_ylabels(axes[:, 0])
-    fig.suptitle(f"{frame.model.iloc[0].upper()}, {size_of(frame)}", fontsize=9,
-                 weight="bold")
+    title = f"{frame.model.iloc[0].upper()}, {size_of(frame)}"
+    fig.suptitle(title, fontsize=9, weight="bold")
+    fig.set_label("Layer energies, their shares, loss and accuracy over training: "
+                  f"{title}. {energies_in_words(frame)}")
     return fig
 
 # %% ../../nbs/33_figures.ipynb #c13cef6d
@@ -287,6 +290,14 @@ def imbalance(frame: Any) -> Any:
     return pd.DataFrame(rows)
 
 # %% ../../nbs/33_figures.ipynb #7e73c976
+def energies_in_words(frame: Any) -> str:
+    "How much of the energy the first and the last layer hold at the end, by run."
+    told = [f"{row.algorithm} {100 * row.first:.1g} and {100 * row.last:.2g} %"
+            for row in imbalance(frame).itertuples()]
+    return ("Shares of the first and the last layer in the last epoch: "
+            + ", ".join(told) + ".")
+
+
 def imbalance_table(frame: Any) -> Any:
     """`imbalance` for people to read.
 
@@ -536,6 +547,16 @@ def caption(frame: Any, what: str, profile: str) -> str:
             f"{about}.")
 
 # %% ../../nbs/33_figures.ipynb #004bb3a6
+def accuracies_in_words(table: Any, groups: list[str], each: str) -> str:
+    "The mean accuracies of a table of bars or lines: a sentence a group."
+    told, percent = [], lambda mean: f"{100 * mean:.0f} %" if mean == mean else "diverged"
+    for key, some in table.groupby(groups, sort=False):
+        name = ", ".join(NORMS.get(word, str(word)) for word in key if word)
+        means = [f"{at} {percent(mean)}" for at, mean in zip(some[each], some["mean"])]
+        told.append(f"{name}: {', '.join(means)}.")
+    return " ".join(told)
+
+
 def depth_figure(frame: Any, metric: str = "top1") -> Any:
     """Test accuracy (%) against depth: a row a data set, a column a kind of BatchNorm.
 
@@ -567,6 +588,9 @@ def depth_figure(frame: Any, metric: str = "top1") -> Any:
     for row in axes:
         row[0].set_ylabel("test accuracy (%)")
     legend_below(fig, axes, 7)
+    table = table.assign(at=[f"{layers} layers:" for layers in table.depth])
+    told = accuracies_in_words(table, ["dataset", "norm", "algorithm"], "at")
+    fig.set_label(f"Test accuracy against the number of layers. {told}")
     return fig
 
 # %% ../../nbs/33_figures.ipynb #2f28ec20
@@ -630,6 +654,8 @@ def nudging_figure(frame: Any, metric: str = "top1") -> Any:
     nudged = Patch(facecolor="white", edgecolor="#444444", hatch="/////",
                    label="with centre nudging (-CN)")
     patch_legend(fig, [*plain, nudged])
+    fig.set_label("Bars of test accuracy, with centre nudging (-CN) hatched. "
+                  + accuracies_in_words(table, ["dataset", "net"], "algorithm"))
     return fig
 
 # %% ../../nbs/33_figures.ipynb #18186358
@@ -664,6 +690,9 @@ def freezing_figure(frame: Any, metric: str = "top1") -> Any:
         line[0].set(ylabel="test accuracy (%)", ylim=(0, 100))
     handles = [Patch(**look, label=NORMS[norm]) for norm, look in NORM_BARS.items()]
     patch_legend(fig, handles)
+    table = table.assign(mode=[MODES.get(mode, "") for mode in table.bn_mode])
+    told = accuracies_in_words(table, ["dataset", "model", "norm", "mode"], "algorithm")
+    fig.set_label(f"Bars of test accuracy by kind of BatchNorm. {told}")
     return fig
 
 # %% ../../nbs/33_figures.ipynb #7ff9fa02

@@ -549,7 +549,8 @@ def caption(frame: Any, what: str, profile: str) -> str:
 # %% ../../nbs/33_figures.ipynb #004bb3a6
 def accuracies_in_words(table: Any, groups: list[str], each: str) -> str:
     "The mean accuracies of a table of bars or lines: a sentence a group."
-    told, percent = [], lambda mean: f"{100 * mean:.0f} %" if mean == mean else "diverged"
+    told = []
+    percent = lambda mean: f"{100 * mean:.0f} %" if mean == mean else "diverged"
     for key, some in table.groupby(groups, sort=False):
         name = ", ".join(NORMS.get(word, str(word)) for word in key if word)
         means = [f"{at} {percent(mean)}" for at, mean in zip(some[each], some["mean"])]

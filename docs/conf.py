@@ -53,7 +53,7 @@ html_static_path = ["_static"]
 templates_path = ["_templates"]
 html_logo = html_favicon = "_static/logo.svg"
 html_baseurl = f"{told['doc_host']}{told['doc_baseurl']}/"
-html_css_files = ["site.css"]
+html_css_files, html_js_files = ["site.css"], ["site.js"]
 html_show_sphinx = False
 html_copy_source = False
 html_sidebars = {"**": ["sidebar/brand.html", "sidebar/search.html", "repository.html", "sidebar/scroll-start.html",

@@ -14,6 +14,7 @@ import threading
 import xml.etree.ElementTree
 from configparser import ConfigParser
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -233,6 +234,14 @@ function contrast(el) {
   const [a, b] = [light(rgb(el.ownerDocument.defaultView.getComputedStyle(el).color)), light(paper(el))];
   return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
 }
+async function rules(win, doc) {
+  const script = doc.createElement("script"), loaded = new Promise(done => script.onload = done);
+  script.src = "/axe.min.js";
+  doc.head.append(script);
+  await loaded;
+  const found = await win.axe.run(doc, {resultTypes: ["violations"]});
+  return found.violations.map(one => `${one.id} x ${one.nodes.length}: ${one.nodes[0].html.slice(0, 80)}`);
+}
 async function look(page, width) {
   const frame = document.createElement("iframe");
   frame.style.cssText = `width:${width}px;height:900px;border:0`;
@@ -245,6 +254,7 @@ async function look(page, width) {
   for (let i = 0; i < 40 && waits(); i++) await wait(50);
   if (win.MathJax && win.MathJax.startup) await win.MathJax.startup.promise;
   await doc.fonts.ready;
+  const broken = width > 1000 ? await rules(win, doc) : [];
   const faint = [];
   for (const theme of ["light", "dark"]) {
     doc.body.dataset.theme = theme;
@@ -255,7 +265,7 @@ async function look(page, width) {
       if (el.textContent.trim() && el.getClientRects().length && contrast(el) < 4.5)
         faint.push(`${theme} ${el.tagName} ${contrast(el).toFixed(1)}: ${el.textContent.trim().slice(0, 40)}`);
   }
-  out.push({page, width, wide: doc.documentElement.scrollWidth, faint: faint.slice(0, 5),
+  out.push({page, width, broken, wide: doc.documentElement.scrollWidth, faint: faint.slice(0, 5),
             formulas: doc.querySelectorAll("mjx-container").length, raw: doc.querySelectorAll(".math").length,
             wrong: doc.querySelectorAll("mjx-merror").length,
             code: doc.querySelectorAll("article div:not(.output) > div.highlight > pre").length,
@@ -274,16 +284,21 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-background-networking", "--disable-component-update"]
 
 
+# the rules of accessibility that a program can check: WCAG 2.1 A and AA, and good practice
+AXE = (resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+
+
 class Server(http.server.SimpleHTTPRequestHandler):
     """The site, and one page more that looks at all the others."""
 
     def do_GET(self):
-        if self.path != "/look.html":
+        made = {"/look.html": (LOOK % json.dumps(SEEN), "text/html"), "/axe.min.js": (AXE, "text/javascript")}
+        if self.path not in made:
             self.path = "/" + self.path.removeprefix(BASE).removeprefix("/")
             return super().do_GET()
-        body = (LOOK % json.dumps(SEEN)).encode()
+        body, kind = made[self.path][0].encode(), made[self.path][1]
         self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.end_headers()
         self.wfile.write(body)
 
@@ -338,3 +353,8 @@ def test_every_picture_is_shown(seen):
 @browser
 def test_text_is_legible_in_light_and_dark(seen):
     assert [(one["page"], one["faint"]) for one in seen if one["faint"]] == []
+
+
+@browser
+def test_no_page_breaks_a_rule_of_accessibility(seen):
+    assert [(one["page"], one["broken"]) for one in seen if one["broken"]] == []

@@ -1,6 +1,5 @@
 """Sphinx's settings. `make docs` gathers the pages, then builds them; any warning is an error."""
 import json
-import re
 import sys
 from configparser import ConfigParser
 from pathlib import Path
@@ -9,6 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import parameters  # noqa: E402
+from docstrings import as_rst  # noqa: E402
 import pc_precision  # noqa: E402
 from pc_precision.runs.results import commit  # noqa: E402
 
@@ -80,21 +80,6 @@ ogp_image, ogp_image_alt = "_static/card.png", told["description"]
 
 
 html_context = {"repository": REPOSITORY, "commit": (commit()[0] or "unknown")[:7]}
-
-
-def as_rst(text: str, names: list[str]) -> str:
-    """A docstring in plain words as markup: `code` literal, `names:` of parameters strong, equations linked."""
-    parts = re.split(r"`([^`]+)`", text)
-    for i, part in enumerate(parts):
-        if i % 2:
-            parts[i] = f"``{part}``"
-            continue
-        part = re.sub(r"([\\*|_])", r"\\\1", part)
-        listed = "|".join(re.escape(name.replace("_", r"\_")) for name in sorted(names, key=len, reverse=True))
-        if listed:
-            part = re.sub(rf"(?m)(^|[;.] )((?:{listed})(?:, (?:{listed}))*):(?= )", r"\1**\2**:", part)
-        parts[i] = re.sub(r"\b([Ee]quation) \((\d)\)", r":ref:`\1 (\2) <eq-\2>`", part)
-    return "".join(parts)
 
 
 def docstring(app, what, name, obj, options, lines):

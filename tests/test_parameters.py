@@ -13,6 +13,7 @@ import pc_precision as pc
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "docs"))
+import docstrings  # noqa: E402
 import parameters  # noqa: E402
 
 
@@ -62,3 +63,18 @@ def test_inventories_name_addresses_that_sphinx_understands():
         first, project, version, *lines = path.read_text(encoding="utf-8").splitlines()
         assert first == "# Sphinx inventory version 1" and project.startswith("# Project: ") and version.startswith("# Version: ")
         assert lines and all(re.fullmatch(r"[\w.]+ (class|function) [\w./]+\.html", line) for line in lines)
+
+
+def documented() -> str:
+    """All docstrings of public names and of their methods."""
+    values = [getattr(package, name) for package in (pc, pc.runs, pc.paper) for name in package.__all__]
+    methods = [member for value in values if isinstance(value, type) for member in vars(value).values()]
+    return "\n\n".join(inspect.getdoc(one) or "" for one in values + methods if callable(one))
+
+
+def test_every_formula_of_a_docstring_is_drawn():
+    assert docstrings.as_rst("Errors `d` of mu_l =\nf_l(x_{l-1}).", []) == r"Errors ``d`` of :math:`\mu_l = f_l(x_{l-1})`."
+    written = " ".join(documented().split())
+    assert [formula for formula in docstrings.FORMULAS if formula not in written] == []
+    left = re.sub(r":math:`[^`]+`|``[^`]+``", "", docstrings.as_rst(written, []))
+    assert re.findall(r"\S*(?:_l|\^[tT0]|sum_)\b\S*", left.replace("\\", "")) == []

@@ -68,7 +68,7 @@ def release_memory() -> None:
 def use_compilation_cache(folder: Any = None) -> None:
     """Keep compiled programs on disk, so that a later run need not compile them again.
 
-    folder: default JAX_COMPILATION_CACHE_DIR, else ~/.cache/pc_precision.
+    folder: by default JAX_COMPILATION_CACHE_DIR, else ~/.cache/pc_precision.
     """
     folder = (folder or os.environ.get("JAX_COMPILATION_CACHE_DIR")
               or pathlib.Path.home() / ".cache" / "pc_precision")

@@ -52,8 +52,8 @@ class DatasetInfo:
 class Dataset(NamedTuple):
     """A whole data set: what it is, and three parts.
 
-    train, validation: these two share the official training images; test: the official
-    test set.
+    train, validation: parts of the official training images; test: the official test
+    set.
     """
     info: DatasetInfo
     train: Split
@@ -516,8 +516,8 @@ def augment(key: jax.Array, images: jax.Array, flip: bool, pad: int) -> jax.Arra
     """Mirror and crop images (B, H, W, C) at random; shape and dtype stay the same.
 
     flip: whether to mirror each image with probability 1/2; pad: how many black pixels
-    to add on every side before the random crop. Both are Python values (static under
-    jit). The draws depend on `key` and B alone.
+    to add on every side before the random crop. `flip` and `pad` are Python values
+    (static under jit). The draws depend on `key` and B alone.
     """
     batch, height, width, _ = images.shape
     mirror_key, crop_key = jax.random.split(key)

@@ -95,8 +95,8 @@ class Selection(NamedTuple):
     """Which images train, whose accuracy selects an epoch, and when a run is over.
 
     limit: the number of training images (None: all of them); select: the part of the
-    data set whose accuracy counts; epochs: the most that a run may last; patience: the
-    most that it may wait for a better one.
+    data set whose accuracy counts; epochs: at most so many; patience: so many without a
+    better one end the run.
     """
     limit: int | None
     select: str
@@ -108,8 +108,8 @@ class Protocol(NamedTuple):
     """All that training reads, in concrete values.
 
     hyper: see `Hyper`; schedule_epochs: the epochs after which the learning rate is at
-    its end; negative: the probability that beta is, drawn for each batch (per_batch) or
-    each epoch.
+    its end; negative: the probability of a negative beta; per_batch: whether the sign
+    of beta is drawn for each batch, and not for each epoch.
     """
     plan: Plan
     hyper: Hyper
@@ -303,7 +303,7 @@ def train_epoch(plan: Plan, state: State, data: tuple,
 def learning_rates(protocol: Protocol, steps: int) -> Callable:
     """A function from the number of a step (from 0) to its learning rate.
 
-    steps: in an epoch.
+    steps: how many an epoch has.
     """
     total, rate = protocol.schedule_epochs * steps, protocol.hyper.learning_rate
     return optax.warmup_cosine_decay_schedule(

@@ -140,10 +140,10 @@ DEFAULTS: dict[str, dict] = {  # by algorithm, without its nudging
     "S+F": dict(x_step=0.1, learning_rate=2.8e-4, weight_decay=1.1e-4),
     # the ePC authors', for VGG5 on CIFAR-10
     "ePC": dict(T=5, x_step=0.001, learning_rate=4.71e-4, weight_decay=1.48e-5),
-    # untuned, like all that follow
+    # untuned
     **dict.fromkeys(("iPC", "iPC+S", "iPC+D"),
                     dict(x_step=0.1, learning_rate=1e-4, weight_decay=1e-4)),
-    # steps and nudging as published
+    # steps and nudging as published, rates untuned
     "Meta-PC": dict(x_step=1.0),
     "EP": dict(x_step=1.0, beta=0.02),
     "PC-ALM": dict(x_step=0.23)}  # published for residual MLPs

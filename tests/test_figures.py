@@ -269,7 +269,7 @@ def test_bars_stand_for_what_was_run():
 
 def test_second_hand_numbers_are_marked():
     rows = published(["tiny_imagenet"], ["vgg15"])
-    assert list(rows["top1"]) == ["not published here", 55.31] and "second-hand" in rows["source"].iloc[1]
+    assert list(rows["top1"]) == ["not transcribed: no readable copy", 55.31] and "second-hand" in rows["source"].iloc[1]
 
 
 def test_networks_of_one_kind_stand_together_and_seeds_are_dots():

@@ -292,7 +292,7 @@ def imbalance(frame: Any) -> Any:
 # %% ../../nbs/33_figures.ipynb #7e73c976
 def energies_in_words(frame: Any) -> str:
     "How much of the energy the first and the last layer hold at the end, by run."
-    told = [f"{row.algorithm} {100 * row.first:.1g} and {100 * row.last:.2g} %"
+    told = [f"{row.algorithm} {100 * row.first:.2g} and {100 * row.last:.2g} %"
             for row in imbalance(frame).itertuples()]
     return ("Shares of the first and the last layer in the last epoch: "
             + ", ".join(told) + ".")
@@ -624,11 +624,11 @@ def chance_line(ax: Any, dataset: str) -> None:
 def nudged_bars(name: str) -> dict:
     """The options of a row's bars: its colour, filled, or hatched with centre nudging.
 
-    The second of two readings is paler, or hatched with dots.
+    The second of two readings is paler, or hatched across.
     """
     colour, second = COLOURS[LOOKS[name].colour], "(energy)" in name
     if "-CN" in name:
-        look = dict(facecolor="white", hatch="....." if second else "/////")
+        look = dict(facecolor="white", hatch="-----" if second else "/////")
     else:
         look = dict(facecolor=f"{colour}66" if second else colour)
     return look | dict(edgecolor=colour)
@@ -717,7 +717,7 @@ PUBLISHED: tuple[dict, ...] = (
     dict(dataset="tiny_imagenet", model="not stated", batch_norm="not stated",
          method="best of the published paper", top1=55.31, top5=79.30,
          source="second-hand: quoted elsewhere"))
-NOT_PUBLISHED = "not published here"
+NOT_PUBLISHED = "not transcribed: no readable copy"
 
 
 def published(datasets: Iterable[str], models: Iterable[str]) -> Any:

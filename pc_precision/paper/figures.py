@@ -292,7 +292,7 @@ def imbalance(frame: Any) -> Any:
 # %% ../../nbs/33_figures.ipynb #7e73c976
 def energies_in_words(frame: Any) -> str:
     "How much of the energy the first and the last layer hold at the end, by run."
-    told = [f"{row.algorithm} {100 * row.first:.2g} and {100 * row.last:.2g} %"
+    told = [f"{row.algorithm} {100 * row.first:.3g} and {100 * row.last:.3g} %"
             for row in imbalance(frame).itertuples()]
     return ("Shares of the first and the last layer in the last epoch: "
             + ", ".join(told) + ".")

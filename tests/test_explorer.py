@@ -211,11 +211,15 @@ function set(frame, selector, value, event = "change") {
   control.dispatchEvent(new frame.win.Event(event, {bubbles: true}));
 }
 const heat = (frame, which) => [...frame.doc.querySelectorAll(`#schedules-${which} tbody tr`)].map(row => [...row.querySelectorAll("td")].map(cell => cell.textContent));
+function pale(el) {                                         // whether something around it lets the page shine through
+  for (; el; el = el.parentElement) if (el.ownerDocument.defaultView.getComputedStyle(el).opacity < 1) return true;
+  return false;
+}
 function faint(frame) {
   const walker = frame.doc.createTreeWalker(frame.doc.querySelector("article"), NodeFilter.SHOW_TEXT), found = [];
   for (let node; node = walker.nextNode();) {
     const el = node.parentElement;
-    if (node.textContent.trim() && el.getClientRects().length && !el.closest("script, svg, [aria-hidden], option") && contrast(el) < 4.5)
+    if (node.textContent.trim() && el.getClientRects().length && !el.closest("script, svg, [aria-hidden], option") && (contrast(el) < 4.5 || pale(el)))
       found.push(`${contrast(el).toFixed(1)} ${node.textContent.trim().slice(0, 40)}`);
   }
   return found.slice(0, 5);

@@ -26,6 +26,7 @@ PAGES = DOCS / "_pages"
 MEASURED = sorted((ROOT / "benchmarks").glob("*.md"))
 sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(DOCS)]
 
+import explorer  # noqa: E402
 import scoreboard  # noqa: E402
 from readme import readable  # noqa: E402
 
@@ -283,12 +284,20 @@ def costs() -> str:
     return text
 
 
+def runs_in_words() -> str:
+    """Write what the page of the runs shows beside it; sentences on what runs there are."""
+    data = explorer.collect(ROOT / "results")
+    write("extra/explorer_data.js", explorer.as_script(data))
+    return explorer.told(data)
+
+
 def write_pages(pages: dict[Path, str]) -> None:
     """The pages of docs/ that are written by hand."""
     for path in sorted(DOCS.glob("*.md")):
         text = path.read_text(encoding="utf-8")
         text = text if path.name == "equations.md" else relinked(text, path, path.name, pages)
         text = text.replace("{costs}", costs()) if path.name == "cluster.md" else text
+        text = text.replace("{runs}", runs_in_words()) if path.name == "explore.md" else text
         if path.name == "cite.md":
             text = text.replace("{{version}}", f"{{{settings()['version']}}}").replace("{{url}}", f"{{{settings()['git_url']}}}")
         write(path.name, text + (f"\n{measured(pages)}\n" if path.name == "speed.md" else ""))

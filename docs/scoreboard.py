@@ -55,6 +55,7 @@ INTRODUCTION = """\
 Each figure and table of [the paper](https://arxiv.org/abs/2506.23800) is one notebook and one command. This page says of each what the paper
 claims, whether our runs confirm it, and at which scale we trained. {doc}`/verdict_rules` says how we judge, and
 [the verdicts](verdicts.ipynb) show the numbers behind every word. {doc}`/differences` says how we read the paper where it can be read in two ways.
+On {doc}`/explore` you can look up every stored run and compare runs in charts.
 
 {summary}
 

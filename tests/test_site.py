@@ -218,8 +218,8 @@ def test_every_public_name_has_an_entry():
 
 # In a browser: one page loads every other into a frame, at two widths and in both themes, and writes down what it sees
 
-LOOK = """<!doctype html><meta charset="utf-8"><pre id="out"></pre><script>
-const pages = %s, out = [], wait = ms => new Promise(done => setTimeout(done, ms));
+CONTRAST = """
+const wait = ms => new Promise(done => setTimeout(done, ms));
 const rgb = text => (text.match(/[\\d.]+/g) || []).map(Number);
 const light = c => c.slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
@@ -242,6 +242,10 @@ async function rules(win, doc) {
   const found = await win.axe.run(doc, {resultTypes: ["violations"]});
   return found.violations.map(one => `${one.id} x ${one.nodes.length}: ${one.nodes[0].html.slice(0, 80)}`);
 }
+"""
+LOOK = """<!doctype html><meta charset="utf-8"><pre id="out"></pre><script>
+""" + CONTRAST + """
+const pages = PAGES, out = [];
 async function look(page, width) {
   const frame = document.createElement("iframe");
   frame.style.cssText = `width:${width}px;height:900px;border:0`;
@@ -279,9 +283,9 @@ async function look(page, width) {
   document.getElementById("out").textContent = JSON.stringify(out);
   document.title = "done";
 })();
-</script>"""
+</script>""".replace("PAGES", json.dumps(SEEN))
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update"]
+         "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr"]
 
 
 # the rules of accessibility that a program can check: WCAG 2.1 A and AA, and good practice
@@ -289,10 +293,11 @@ AXE = (resources.files("axe_core_python") / "axe.min.js").read_text(encoding="ut
 
 
 class Server(http.server.SimpleHTTPRequestHandler):
-    """The site, and one page more that looks at all the others."""
+    """The site, and one page more that looks at the others."""
+    look = ""
 
     def do_GET(self):
-        made = {"/look.html": (LOOK % json.dumps(SEEN), "text/html"), "/axe.min.js": (AXE, "text/javascript")}
+        made = {"/look.html": (self.look, "text/html"), "/axe.min.js": (AXE, "text/javascript")}
         if self.path not in made:
             self.path = "/" + self.path.removeprefix(BASE).removeprefix("/")
             return super().do_GET()
@@ -306,20 +311,30 @@ class Server(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory) -> list[dict]:
-    """What the browser saw, an entry a page and width."""
-    server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(Server, directory=str(SITE)))
+def browse(address: str, profile: Path) -> subprocess.CompletedProcess:
+    """The page at an address as it stands when its scripts have run, and, as errors, what the browser logged."""
+    words = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", "--virtual-time-budget=600000", address]
+    return subprocess.run(words, capture_output=True, text=True, timeout=600)
+
+
+def watched(look: str, profile: Path) -> tuple[list[dict], str]:
+    """What a page that looks at others writes down, and what the browser logged meanwhile."""
+    handler = functools.partial(type("Looking", (Server,), {"look": look}), directory=str(SITE))
+    server = http.server.ThreadingHTTPServer(("localhost", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        words = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}", "--dump-dom",
-                 "--virtual-time-budget=600000", f"http://localhost:{server.server_port}/look.html"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+        done = browse(f"http://localhost:{server.server_port}/look.html", profile)
     finally:
         server.shutdown()
     found = re.search(r'<pre id="out">(.+?)</pre>', done.stdout, re.DOTALL)
     assert found, f"the browser did not finish: {done.stderr[-2000:]}"
-    return json.loads(html.unescape(found[1]))
+    return json.loads(html.unescape(found[1])), done.stderr
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory) -> list[dict]:
+    """What the browser saw, an entry a page and width."""
+    return watched(LOOK, tmp_path_factory.mktemp("browser"))[0]
 
 
 @browser

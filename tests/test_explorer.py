@@ -14,7 +14,7 @@ import pc_precision as pc
 from pc_precision.paper.items import by_row, untuned
 from pc_precision.precision import unreached
 from pc_precision.runs.tables import scores
-from test_site import CHROMIUM, CONTRAST, SITE, browse, browser, read, watched
+from test_site import CHROMIUM, CHECKS, SITE, browse, browser, read, watched
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "docs"))
@@ -190,7 +190,7 @@ def test_uplot_lies_beside_its_licence_and_the_data_are_this_stores(data):
 # The page in a browser: a page beside it opens it in frames, chooses as a reader does, and writes down what then stands there
 
 LOOK = """<!doctype html><meta charset="utf-8"><pre id="out"></pre><script>
-""" + CONTRAST + """
+""" + CHECKS + """
 const out = {};
 const text = (frame, selector) => frame.doc.querySelector(selector).textContent;
 const shown = frame => Number(text(frame, "#explorer-count").match(/^[0-9]+/)[0]);

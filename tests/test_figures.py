@@ -175,7 +175,7 @@ def test_a_network_without_a_width_has_its_figure_and_caption(width):
     fig = energy_figure(run(model="mlp-8-8", width=width))
     assert fig.get_suptitle() == "MLP-8-8, digits"
     text = figures.caption(run(model="mlp-8-8", width=width, select="test", device="a device"), "Accuracy", "smoke")
-    assert text == ("Accuracy (%), profile smoke: mean ± standard deviation over 1 seed(s); epoch chosen by test accuracy among at most 2; "
+    assert text == ("Accuracy (%), profile smoke: one seed; epoch chosen by test accuracy among at most 2; "
                     "a device; nobody searched the settings of any cell (untuned).")
 
 

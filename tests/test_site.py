@@ -218,7 +218,7 @@ def test_every_public_name_has_an_entry():
 
 # In a browser: one page loads every other into a frame, at two widths and in both themes, and writes down what it sees
 
-CONTRAST = """
+CHECKS = """
 const wait = ms => new Promise(done => setTimeout(done, ms));
 const rgb = text => (text.match(/[\\d.]+/g) || []).map(Number);
 const light = c => c.slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
@@ -244,7 +244,7 @@ async function rules(win, doc) {
 }
 """
 LOOK = """<!doctype html><meta charset="utf-8"><pre id="out"></pre><script>
-""" + CONTRAST + """
+""" + CHECKS + """
 const pages = PAGES, out = [];
 async function look(page, width) {
   const frame = document.createElement("iframe");

@@ -537,13 +537,14 @@ def caption(frame: Any, what: str, profile: str) -> str:
     size, select = width_in_words(frame), " and ".join(dict.fromkeys(frame["select"]))
     seeds = frame.groupby(["dataset", "model", "algorithm"])["seed"].nunique()
     few, many = seeds.min(), seeds.max()
-    seeds = f"{many} seed(s)" if few == many else f"{few} to {many} seeds"
+    seeds = f"{many} seeds" if few == many else f"{few} to {many} seeds"
+    spread = "one seed" if many == 1 else f"mean ± standard deviation over {seeds}"
     devices, guessed = ", ".join(frame["device"].unique()), ""
     if untuned_cells(frame) == {*cell_names(frame)}:
         guessed = "nobody searched the settings of any cell (untuned)"
     about = "; ".join(filter(None, [size, devices, guessed]))
-    return (f"{what} (%), profile {profile}: mean ± standard deviation over {seeds}; "
-            f"epoch chosen by {select} accuracy among at most {frame['epoch'].max()}; "
+    return (f"{what} (%), profile {profile}: {spread}; epoch chosen by {select} "
+            f"accuracy among at most {frame['epoch'].max()}; "
             f"{about}.")
 
 # %% ../../nbs/33_figures.ipynb #004bb3a6

@@ -49,10 +49,10 @@ def rows(net: Network, covariance: Any,
 class Settled(NamedTuple):
     """What inference leaves; tuples of layers 1..L.
 
-    displacements: x_l^T - mu_l^0, errors: x_l^T - mu_l^T, both with the digits that
-    `final` rounds away where inference knows them. The output's two compare its target
-    with what the loss expects. stats: running statistics after inference; beta:
-    nudging.
+    displacements: x_l^T - mu_l^0; errors: x_l^T - mu_l^T. Both have the digits that
+    `final` rounds away, where inference knows them. The output's two compare its target
+    with what the loss expects.
+    stats: running statistics after inference; beta: nudging;
     energies: unweighted layer energies per sample, a row (L,) for each recorded state,
     the last of the final activities;
     products: what the linear parts of the layers make of the final activities, where

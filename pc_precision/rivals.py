@@ -125,10 +125,11 @@ def augmented_lagrangian(solver: optax.GradientTransformation, alpha: float = 1.
     """PC-ALM (Seely and Gould, 2026): errors add up in multipliers.
 
     Each hidden layer keeps a multiplier to which it adds alpha times its error after
-    each step.
-    rho: weight of the errors. `Settled.errors` are the effective errors rho r_l +
-    lambda_l. The solver's step must be below 2 over the largest curvature of the
-    energy, else activities diverge. growing: see `cone`.
+    each step. `Settled.errors` are the effective errors rho r_l + lambda_l. The
+    solver's step must be below 2 over the largest curvature of the energy, else
+    activities diverge.
+    alpha: how much of an error a multiplier takes up; rho: weight of the errors;
+    growing: see `cone`.
     """
     def effective(state, multipliers):
         return tuple(add(scale(rho, r), m) for r, m in zip(state.eps[:-1], multipliers))

@@ -29,30 +29,30 @@ READINGS = ("activity", "energy")
 
 def rows(net: Network, covariance: Any,
          reading: str = "activity") -> tuple[jax.Array, jax.Array]:
-    """What a covariance table (T, L) says to each step: weights of the layer energies
-    (T, L) and rates of the updates (T, L).
+    """What a covariance table (T, L) says to each step.
 
-    "energy": the precision weighs the layer's energy. "activity": it scales the whole
-    update of the activity below, so that x_l moves at the precision of the layer its
-    first error comes from. The network's own weights multiply the weights in both.
-    Raises ValueError for an unknown reading.
+    Returns weights of the layer energies (T, L) and rates of the updates (T, L).
+    In the reading "energy" the precision weighs the layer's energy. In "activity" it
+    scales the whole update of the activity below, so that x_l moves at the precision of
+    the layer its first error comes from. The network's own weights multiply the weights
+    in both. Raises ValueError for an unknown reading.
     """
     choose("reading", reading, READINGS)
     precision = 1 / jnp.asarray(covariance)
     ones = jnp.ones_like(precision)
     own = ones if net.weights is None else ones * jnp.asarray(net.weights, ones.dtype)
-    return (own * precision,
-            ones) if reading == "energy" else (own, precision[:,
-                                                              np.array(net.above) - 1])
+    if reading == "energy":
+        return own * precision, ones
+    return own, precision[:, np.array(net.above) - 1]
 
 # %% ../nbs/05_inference.ipynb #0d46e88e
 class Settled(NamedTuple):
     """What inference leaves; tuples of layers 1..L.
 
-    displacements: x_l^T - mu_l^0, errors: x_l^T - mu_l^T, both with the digits that
-    `final` rounds away where inference knows them. The output's two compare its target
-    with what the loss expects. stats: running statistics after inference; beta:
-    nudging.
+    displacements: x_l^T - mu_l^0; errors: x_l^T - mu_l^T. Both have the digits that
+    `final` rounds away, where inference knows them. The output's two compare its target
+    with what the loss expects.
+    stats: running statistics after inference; beta: nudging;
     energies: unweighted layer energies per sample, a row (L,) for each recorded state,
     the last of the final activities;
     products: what the linear parts of the layers make of the final activities, where
@@ -68,19 +68,19 @@ class Settled(NamedTuple):
     products: tuple | None = None
 
     def errors_against(self, mu: tuple) -> tuple:
-        """Errors d_l + (mu_l^0 - mu_l) of the final activities against predictions of
-        your own, without rounding x_l^T first.
+        """Errors d_l + (mu_l^0 - mu_l) of the final activities.
+
+        mu: predictions of your own. The errors do not round x_l^T first.
         """
-        return jax.tree.map(lambda d, x, m: d + (x - m), self.displacements,
-                            self.initial, tuple(mu))
+        against = lambda d, x, m: d + (x - m)
+        return jax.tree.map(against, self.displacements, self.initial, tuple(mu))
 
 
 class Inference(NamedTuple):
-    """A way to infer the activities, as three pure functions; `row`: this step's
-    weights (L,) and rates (L,).
+    """A way to infer the activities, as three pure functions.
 
     init: (net, params, stats, x, output) -> state; step: (net, params, x, state, row)
-    -> state;
+    -> state, where row holds this step's weights (L,) and rates (L,);
     read: (net, params, x, state) -> Settled. skip: see `cone`.
     """
     init: Callable
@@ -106,25 +106,27 @@ def scale(number: Any, tree: Any) -> Any:
 
 def descend(solver: optax.GradientTransformation, gradient: Any, state: Any, x: Any,
             point: Any) -> tuple[Any, Any]:
-    """One step of an optax solver on `x`, whose parameters are at `point`; types stay
-    as they are.
+    """One step of an optax solver on `x`; types stay as they are.
+
+    point: where the solver's parameters are.
     """
     updates, new = solver.update(gradient, state, point)
-    new = jax.tree.map(lambda a, like: jnp.asarray(a, jnp.result_type(like)), new,
-                       state)
+    typed = lambda a, like: jnp.asarray(a, jnp.result_type(like))
+    new = jax.tree.map(typed, new, state)
     return optax.apply_updates(x, updates), new
 
 
 def final_energies(eps: tuple, output: Output, mu: Any, target: Any) -> jax.Array:
     "Unweighted layer energies (L,) per sample; the output's is its cost."
-    return jnp.stack([
-        *(layer_energy(e) for e in eps[:-1]),
-        output.loss.cost(mu, target).mean()])
+    hidden = [layer_energy(e) for e in eps[:-1]]
+    return jnp.stack([*hidden, output.loss.cost(mu, target).mean()])
 
 # %% ../nbs/05_inference.ipynb #80d53c3c
 class DenseState(NamedTuple):
-    """State of dense inference: the output's target, initial and present hidden
-    activities, statistics, the solver's state.
+    """State of dense inference.
+
+    target: of the output; initial, hidden: initial and present activities;
+    stats: running statistics; solver: the solver's state.
     """
     output: Output
     target: Any
@@ -135,71 +137,73 @@ class DenseState(NamedTuple):
 
 
 def dense(solver: optax.GradientTransformation, freeze: bool = True) -> Inference:
-    """Equation (2) as it stands: at each step the gradient of the energy with respect
-    to all hidden activities.
+    """Equation (2) as it stands.
 
-    freeze=False keeps the running statistics of each of the T + 1 passes (BatchNorm
+    Each step takes the gradient of the energy with respect to all hidden activities.
+    freeze: False keeps the running statistics of each of the T + 1 passes (BatchNorm
     without freezing).
     """
     def init(net, params, stats, x, output):
         initial, after = feedforward(net, params, stats, x)
         check_target(output, initial[-1])
         target = add(output.loss.expect(initial[-1]), output.displacement(initial[-1]))
-        return DenseState(output, target, initial, initial[:-1],
-                          stats if freeze else after, solver.init(initial[:-1]))
+        return DenseState(
+            output, target, initial, initial[:-1], stats if freeze else after,
+            solver.init(initial[:-1]))
 
     def step(net, params, x, state, row):
         weights, rates = row
 
-        def total(hidden):                                   # summed over the batch
-            mu, after = predictions_and_stats(net, params, state.stats, x,
-                                              (*hidden, None))
+        def total(hidden):  # summed over the batch
+            mu, after = predictions_and_stats(
+                net, params, state.stats, x, (*hidden, None))
             charges = [size_of(x) * layer_energy(e) for e in errors(hidden, mu[:-1])]
             charges.append(state.output.loss.cost(mu[-1], state.target).sum())
             return sum(scale(w, c) for w, c in zip(weights, charges)), after
 
         gradient, after = jax.grad(total, has_aux=True)(state.hidden)
         gradient = tuple(scale(rate, g) for rate, g in zip(rates, gradient))
-        hidden, inner = descend(solver, gradient, state.solver, state.hidden,
-                                state.hidden)
-        return state._replace(hidden=hidden, solver=inner,
-                              stats=state.stats if freeze else after)
+        hidden, inner = descend(
+            solver, gradient, state.solver, state.hidden, state.hidden)
+        return state._replace(
+            hidden=hidden, solver=inner, stats=state.stats if freeze else after)
 
     def read(net, params, x, state):
-        final = (*state.hidden, state.target)
+        final, expect = (*state.hidden, state.target), state.output.loss.expect
         mu, mu0 = (
             predictions(net, params, state.stats, x, a) for a in (final, state.initial))
-        expected, expected0 = (
-            (*m[:-1], state.output.loss.expect(m[-1])) for m in (mu, mu0))
+        expected, expected0 = ((*m[:-1], expect(m[-1])) for m in (mu, mu0))
         eps = errors(final, expected)
         energies = final_energies(eps, state.output, mu[-1], state.target)[None]
-        return Settled(state.initial, final, errors(final, expected0), eps, state.stats,
-                       state.output.beta, energies)
+        return Settled(
+            state.initial, final, errors(final, expected0), eps, state.stats,
+            state.output.beta, energies)
 
     return Inference(init, step, read)
 
 # %% ../nbs/05_inference.ipynb #cffbfd30
-NOISE = 64                                                  # units in the last place
+NOISE = 64  # units in the last place
 
 
 def follow(f: Callable, at: Any, before: Any, by: Any) -> Any:
-    """f(at + by) - f(at) to all digits, however small `by` is; `before` is f(at),
-    arrays are (B, ...).
+    """f(at + by) - f(at) to all digits, however small `by` is.
 
+    before: f(at). Arrays are (B, ...).
     The difference of two values loses the digits that they share; the first order at
     the midpoint, J(at + by/2) by, loses none. Where the two agree within the rounding
     of the difference the first order is right, elsewhere the difference.
     """
     middle = jax.tree.map(lambda a, b: a + b / 2, at, by)
-    first_order, difference = jax.jvp(f, (middle,), (by,))[1], jax.tree.map(
-        jnp.subtract, f(add(at, by)), before)
+    first_order = jax.jvp(f, (middle,), (by,))[1]
+    difference = jax.tree.map(jnp.subtract, f(add(at, by)), before)
     return jax.tree.map(nearer, before, difference, first_order)
 
 
 def nearer(before: jax.Array, difference: jax.Array,
            first_order: jax.Array) -> jax.Array:
-    """The first order where it agrees with the difference up to rounding, else the
-    difference.
+    """The first order where it agrees with the difference, else the difference.
+
+    They agree if they are equal up to the rounding of the difference.
     """
     # of the sample: no other one matters
     size = jnp.mean(jnp.abs(before), axis=tuple(range(1, before.ndim)), keepdims=True)
@@ -209,16 +213,18 @@ def nearer(before: jax.Array, difference: jax.Array,
 
 # %% ../nbs/05_inference.ipynb #5cb5bc29
 def rest_of(layer: Any, p: Any, s: Any) -> Callable:
-    """The rest of a layer as a function of its product alone; the statistics of the
-    pass are not kept.
+    """The rest of a layer as a function of its product alone.
+
+    It drops the statistics of the pass.
     """
     return lambda z: layer.rest(p, s, z, True)[0]
 
 
 def initial_pass(net: Network, params: tuple, stats: tuple,
                  x: Any) -> tuple[tuple, tuple]:
-    """Feed-forward pass: activities of layers 1..L, and the products z_l =
-    linear(x_{l-1}) of their linear parts.
+    """Feed-forward pass: the activities and the products of layers 1..L.
+
+    The products are those of the linear parts, z_l = linear(x_{l-1}).
     """
     nodes, products = [x], []
     for number, (layer, p, s) in enumerate(zip(net.layers, params, stats), 1):
@@ -236,16 +242,17 @@ def pull(layer: Any, p: Any, s: Any, fed: Any, z: Any, eps: Any) -> Any:
 
 def pulls(net: Network, params: tuple, stats: tuple, x: Any, initial: tuple, z: tuple,
           eps: dict) -> dict:
-    """For each hidden layer the sum of J^T eps over the layers that read it; `eps`, by
-    number: of the layers that have an error.
+    """For each hidden layer the sum of J^T eps over the layers that read it.
+
+    eps: errors by number, of the layers that have one.
     """
     nodes, out = (x, *initial), {}
     for number, e in eps.items():
         reads = net.reads(number)
         if not any(reads):
             continue  # nothing pulls on the input
-        back = pull(net.layers[number - 1], params[number - 1], stats[number - 1],
-                    net.fed(number, nodes), z[number - 1], e)
+        layer, p, s = net.layers[number - 1], params[number - 1], stats[number - 1]
+        back = pull(layer, p, s, net.fed(number, nodes), z[number - 1], e)
         for node, g in zip(reads, back if len(reads) > 1 else (back,)):
             if node:
                 out[node] = add(out[node], g) if node in out else g
@@ -254,13 +261,14 @@ def pulls(net: Network, params: tuple, stats: tuple, x: Any, initial: tuple, z: 
 # %% ../nbs/05_inference.ipynb #a9d343a2
 def backward(net: Network, params: tuple, stats: tuple, x: Any, initial: tuple,
              z: tuple, eps: Any) -> tuple:
-    """The output's error `eps` carried down through all layers at once: delta_l = sum
-    of J^T delta over the layers that read l.
+    """The output's error `eps` carried down through all layers at once.
+
+    Returns delta_l of layers 1..L, the sum of J^T delta over the layers that read l.
     """
     deltas = {len(net): eps}
     for number in range(len(net), 0, -1):
-        for node, g in pulls(net, params, stats, x, initial, z, {
-                number: deltas[number]}).items():
+        down = pulls(net, params, stats, x, initial, z, {number: deltas[number]})
+        for node, g in down.items():
             deltas[node] = add(deltas[node], g) if node in deltas else g
     return tuple(deltas[number] for number in range(1, len(net) + 1))
 
@@ -281,9 +289,9 @@ def full(tree: Any, like: Any) -> Any:
 
 # %% ../nbs/05_inference.ipynb #0fe695f8
 class Moving(NamedTuple):
-    """State of the inferences that follow displacements; tuples of layers 1..L, the
-    number 0 for what has not moved.
+    """State of the inferences that follow displacements; tuples of layers 1..L.
 
+    The number 0 stands for what has not moved.
     unknowns: what the solver moves, of layers 1..L-1; d, dz, dmu: displacements of
     activities, products and predictions;
     eps: errors.
@@ -302,68 +310,77 @@ class Moving(NamedTuple):
 
 def start(solver: Any, net: Network, params: tuple, stats: tuple, x: Any,
           output: Output, number: bool) -> Moving:
-    """The state before the first step: a feed-forward pass, and an output that is
-    displaced; `number`: see `still`.
+    """The state before the first step: a feed-forward pass and a displaced output.
+
+    number: see `still`.
     """
     initial, products = initial_pass(net, params, stats, x)
     check_target(output, initial[-1])
     hidden, dmu = still(initial[:-1], number), still(initial, number)
     d = (*hidden, output.displacement(initial[-1]))
-    return Moving(output, stats, initial, products, hidden, solver.init(hidden), d,
-                  still(products, number), dmu, d)
+    return Moving(
+        output, stats, initial, products, hidden, solver.init(hidden), d,
+        still(products, number), dmu, d)
 
 # %% ../nbs/05_inference.ipynb #82459e92
 def predict(net: Network, params: tuple, x: Any, state: Moving, number: int,
             d: tuple) -> tuple[Any, Any]:
-    """Displacements of a layer's product and prediction when the activities of layers
-    1, 2, ... have displacements `d`.
+    """Displacements of a layer's product and prediction.
+
+    d: displacements of the activities of layers 1, 2, ...
     """
     if at_rest(net.fed(number, (0, *d))):
         return state.dz[number - 1], state.dmu[number - 1]
     layer, p, s = net.layers[number - 1], params[number - 1], state.stats[number - 1]
     fed = full(net.fed(number, (still(x), *d)), net.fed(number, (x, *state.initial)))
     dz = layer.linear(p, fed)
-    return dz, follow(rest_of(layer, p, s), state.products[number - 1],
-                      state.initial[number - 1], dz)
+    z, mu = state.products[number - 1], state.initial[number - 1]
+    return dz, follow(rest_of(layer, p, s), z, mu, dz)
 
 
 def left_out(number: Any) -> bool:
-    """Whether a weight or a rate is the plain 0 that `only` puts in place of what a
-    step leaves out.
+    """Whether a weight or a rate is a plain 0.
+
+    `only` puts a plain 0 in place of what a step leaves out.
     """
     return isinstance(number, int)
 
 
 def predicted(net: Network, params: tuple, x: Any, state: Moving,
               weights: Any = None) -> Moving:
-    """The state with products, predictions and errors that follow from its
-    displacements; without a weight: the old ones.
+    """The state with products, predictions and errors that follow its displacements.
+
+    weights: a layer whose weight is left out keeps its old ones.
     """
     weights = (None,) * len(net) if weights is None else weights
-    dz, dmu = zip(*((
-        state.dz[l - 1],
-        state.dmu[l - 1]) if left_out(w) else predict(net, params, x, state, l, state.d)
-                    for l, w in enumerate(weights, 1)))
+    changes = []
+    for l, w in enumerate(weights, 1):
+        old = state.dz[l - 1], state.dmu[l - 1]
+        new = old if left_out(w) else predict(net, params, x, state, l, state.d)
+        changes.append(new)
+    dz, dmu = zip(*changes)
     return state._replace(dz=dz, dmu=dmu, eps=jax.tree.map(jnp.subtract, state.d, dmu))
 
 
 def local_gradient(net: Network, params: tuple, x: Any, state: Moving, eps: tuple,
                    row: tuple) -> tuple:
-    """Equation (2), the gradient in the hidden activities: each layer's own error
-    `eps` less what the layers that read it pull back.
+    """Equation (2), the gradient in the hidden activities.
+
+    It is each layer's own error less what the layers that read it pull back.
+    eps: the errors of layers 1..L; row: this step's weights and rates.
     """
     weights, rates = row
     eps = {
-        l: scale(w, e)
-        for l, (w, e) in enumerate(zip(weights, eps), 1)
+        l: scale(w, e) for l, (w, e) in enumerate(zip(weights, eps), 1)
         if not (at_rest(e) or left_out(w))}
-    back = pulls(net, params, state.stats, x, state.initial,
-                 add(state.products, state.dz), eps)
+    back = pulls(
+        net, params, state.stats, x, state.initial, add(state.products, state.dz), eps)
     nothing = {l: still(a) for l, a in enumerate(state.initial, 1)}
-    return tuple(nothing[l] if left_out(rates[l - 1]) else scale(
-        rates[l - 1], jax.tree.map(jnp.subtract, (nothing | eps)[l], (nothing
-                                                                      | back)[l]))
-                 for l in range(1, len(net)))
+    own, back = nothing | eps, nothing | back
+    change = lambda l: jax.tree.map(jnp.subtract, own[l], back[l])
+    return tuple(
+        nothing[l] if left_out(rates[l - 1]) else scale(rates[l - 1], change(l))
+        for l in range(1, len(net)))
 
 
 def output_error(state: Moving, dmu: Any) -> Any:
@@ -375,11 +392,12 @@ def output_error(state: Moving, dmu: Any) -> Any:
 
 def moved(solver: optax.GradientTransformation, gradient: tuple,
           state: Moving) -> Moving:
-    """The state after a step of the solver on the hidden activities; predictions and
-    errors are still the old ones.
+    """The state after a step of the solver on the hidden activities.
+
+    Predictions and errors are still the old ones.
     """
-    hidden, inner = descend(solver, gradient, state.solver, state.unknowns,
-                            add(state.initial[:-1], state.d[:-1]))
+    point = add(state.initial[:-1], state.d[:-1])
+    hidden, inner = descend(solver, gradient, state.solver, state.unknowns, point)
     return state._replace(unknowns=hidden, solver=inner, d=(*hidden, state.d[-1]))
 
 
@@ -394,150 +412,153 @@ def read_moving(net: Network, params: tuple, x: Any, state: Moving) -> Settled:
     "The record of a state that follows displacements."
     d, dmu, eps = (
         full(trees, state.initial) for trees in (state.d, state.dmu, state.eps))
-    final = add((*state.initial[:-1], state.output.loss.expect(state.initial[-1])), d)
-    energies = final_energies(eps, state.output, add(state.initial[-1], dmu[-1]),
-                              final[-1])[None]
+    expected = state.output.loss.expect(state.initial[-1])
+    final = add((*state.initial[:-1], expected), d)
+    mu = add(state.initial[-1], dmu[-1])
+    energies = final_energies(eps, state.output, mu, final[-1])[None]
     products = add(state.products, state.dz)
-    return Settled(state.initial, final, d, eps, state.stats, state.output.beta,
-                   energies, products)
+    return Settled(
+        state.initial, final, d, eps, state.stats, state.output.beta, energies,
+        products)
 
 # %% ../nbs/05_inference.ipynb #845b9edb
 GROWING = 16
 
 
 def grows(net: Network, growing: bool | None) -> bool:
-    """Whether inference in a network computes no layer before its error arrives: as
-    told, or None: in networks of a depth up to GROWING.
+    """Whether inference in a network computes no layer before its error arrives.
+
+    growing: True, False or None, which is True in networks of a depth up to GROWING.
     """
     return net.depth <= GROWING if growing is None else growing
 
 
 def cone(solver: optax.GradientTransformation, growing: bool | None = None,
          skip: float = 0.0) -> Inference:
-    """Equation (2) on the light cone of the output's error, by displacements: exact in
-    float32, too.
+    """Equation (2) on the light cone of the output's error.
 
+    It follows displacements and is exact in float32, too.
     growing: compute no layer before its error arrives, at the price of a program that
     differs from step to step; None: in networks of a depth up to GROWING. skip: leave
-    out the weights and rates below so large a part of their layer's largest, see
-    `worth`; every step is then written out. Raises ValueError for a solver that moves
-    activities without a gradient, such as one with weight decay, or a skip that is no
-    part of 1.
+    out the weights and rates below this part of their layer's largest, see `worth`;
+    every step is then written out. Raises ValueError for a solver that moves activities
+    without a gradient, such as one with weight decay, or a skip outside 0 to 1.
     """
     check_resting(solver)
     if not 0 <= as_number(skip) <= 1:
-        raise ValueError("skip must be a number from 0 to 1, known before compiling, "
-                         f"not {skip!r}")
+        raise ValueError(
+            "skip must be a number from 0 to 1, known before compiling, not "
+            f"{skip!r}")
 
     def init(net, params, stats, x, output):
-        return start(solver, net, params, stats, x, output, skip > 0
-                     or grows(net, growing))
+        number = skip > 0 or grows(net, growing)
+        return start(solver, net, params, stats, x, output, number)
 
-    # with skip layers predict when their error is asked for, not before
     def step(net, params, x, state, row):
+        # with skip, layers predict when their error is asked for, not before
         state = clamped(net, params, x, state, row[0]) if skip else state
-        state = moved(solver, local_gradient(net, params, x, state, state.eps, row),
-                      state)
+        gradient = local_gradient(net, params, x, state, state.eps, row)
+        state = moved(solver, gradient, state)
         return state if skip else clamped(net, params, x, state)
 
     def read(net, params, x, state):
-        return read_moving(net, params, x,
-                           clamped(net, params, x, state) if skip else state)
+        state = clamped(net, params, x, state) if skip else state
+        return read_moving(net, params, x, state)
 
     return Inference(init, step, read, skip)
 
 
 def check_resting(solver: optax.GradientTransformation) -> None:
-    """Raise a ValueError for a solver that moves what has no gradient; one with traced
-    numbers passes.
+    """Raise a ValueError for a solver that moves what has no gradient.
+
+    One with traced numbers passes.
     """
     with jax.ensure_compile_time_eval():
         zero, one = jnp.zeros(1), jnp.ones(1)
         update, _ = solver.update(zero, solver.init(one), one)
-        if not isinstance(update, jax.core.Tracer) and (np.asarray(update) != 0).any():
-            raise ValueError("the light cone needs a solver that moves nothing "
-                             "without a gradient (no weight decay, no noise); "
-                             "use the inference `dense` for this one")
+        traced = isinstance(update, jax.core.Tracer)
+        if not traced and (np.asarray(update) != 0).any():
+            raise ValueError(
+                "the light cone needs a solver that moves nothing without a gradient "
+                "(no weight decay, no noise); use the inference `dense` for this one")
 
 # %% ../nbs/05_inference.ipynb #5c1b0a02
 def worth(net: Network, covariance: Any, reading: str, skip: float) -> tuple | None:
-    """Which weights and rates of a table (T, L) reach `skip` times their layer's
-    largest: two tables of booleans (T, L).
+    """Which weights and rates of a table (T, L) count: two tables of booleans (T, L).
 
-    Steps before a layer's error arrives do not count. None for skip = 0. Raises
-    ValueError for a traced table.
+    They are those that reach `skip` times their layer's largest. Steps before a layer's
+    error arrives do not count. None for skip = 0. Raises ValueError for a traced table.
     """
     if not skip:
         return None
     if not concrete(covariance):
-        raise ValueError("skip needs a covariance table that is known before "
-                         "compiling, but this one is traced; close over it instead")
+        raise ValueError(
+            "skip needs a covariance table that is known before compiling, but this "
+            "one is traced; close over it instead")
     with jax.ensure_compile_time_eval():
-        table = [
-            np.asarray(part, np.float64)
-            for part in rows(net, np.asarray(covariance), reading)]
+        parts = rows(net, np.asarray(covariance), reading)
+        table = [np.asarray(part, np.float64) for part in parts]
     steps, distance = np.arange(len(covariance))[:, None], np.array(net.distance)
-    counted = [
-        np.where(steps >= first, part, 0)
-        for part, first in zip(table, (distance, distance[np.array(net.above) - 1]))]
+    arrival = distance, distance[np.array(net.above) - 1]
+    counted = [np.where(steps >= first, part, 0) for part, first in zip(table, arrival)]
     return tuple(
         (part > 0) & (part >= skip * part.max(0, initial=0)) for part in counted)
 
 
 def only(row: tuple, kept: Any) -> tuple:
     "A step's weights and rates as tuples, the plain 0 in place of what is not kept."
-    return tuple(
-        tuple(number if keep else 0
-              for number, keep in zip(part, keeps))
-        for part, keeps in zip(row, kept))
+    chosen = lambda part, keeps: tuple(n if keep else 0 for n, keep in zip(part, keeps))
+    return tuple(chosen(part, keeps) for part, keeps in zip(row, kept))
 
 # %% ../nbs/05_inference.ipynb #5c1b0a05
 def skip_bound(net: Network, covariance: Any, reading: str, skip: float, x_step: float,
                momentum: float, nesterov: bool, norms: Any,
                displacement: float) -> np.ndarray:
-    """The most (L,) by which skipping changes the norm of each layer's displacement,
-    of a chain with squared error under SGD.
+    """The most (L,) by which skipping changes the norm of each layer's displacement.
 
+    It holds for a chain with squared error under SGD.
     norms: (L,) bounds of the layers' Jacobians in their input; displacement: norm of
     the output's. Raises ValueError for a graph.
     """
     if net.parents is not None:
-        raise ValueError("the bound of skip is that of a chain, but this network is a "
-                         "graph")
+        raise ValueError(
+            "the bound of skip is that of a chain, but this network is a graph")
     size, gap = np.append(np.zeros(len(net) - 1), displacement), np.zeros(len(net))
-    traces, table = [np.zeros(len(net) - 1)] * 2, [
-        np.asarray(a, np.float64) for a in rows(net, covariance, reading)]
-    for t, kept in enumerate(
-            zip(*(worth(net, covariance, reading, skip) or np.ones_like(table, bool)))):
+    traces, norms = [np.zeros(len(net) - 1)] * 2, np.asarray(norms)
+    table = [np.asarray(a, np.float64) for a in rows(net, covariance, reading)]
+    kept = worth(net, covariance, reading, skip) or np.ones_like(table, bool)
+    for t, keeps in enumerate(zip(*kept)):
         weights, rates = (part[t] for part in table)
-        for i, gradient in enumerate(
-                gradient_bounds(size, gap, np.asarray(norms), weights, rates, *kept)):
+        bounds = gradient_bounds(size, gap, norms, weights, rates, *keeps)
+        for i, gradient in enumerate(bounds):
             traces[i] = gradient + momentum * traces[i]
-            (size, gap)[i][:-1] += x_step * (gradient + momentum * traces[i]
-                                             if nesterov else traces[i])
+            move = gradient + momentum * traces[i] if nesterov else traces[i]
+            (size, gap)[i][:-1] += x_step * move
     return gap
 
 
 def gradient_bounds(size: Any, gap: Any, norms: Any, weights: Any, rates: Any,
                     kept: Any, moving: Any) -> tuple:
-    """Bounds (L - 1,) of the full gradients, and of their difference from those that
-    keep the weights `kept` and rates `moving`.
+    """Bounds (L - 1,) of the full gradients, and of what skipping changes in them.
+
+    kept, moving: the weights and the rates that skipping keeps.
     """
     below = lambda a: np.append(0, a[:-1])
     errors, differ = size + norms * below(size), gap + norms * below(gap)
     own, pull = weights * errors, weights * norms * errors
     own_gap = np.where(kept, weights * differ, own)
-    pull_gap = np.where(kept, weights * norms * (differ + 2 * errors *
-                                                 (below(gap) > 0)), pull)
+    turned = 2 * errors * (below(gap) > 0)  # where the Jacobian may differ
+    pull_gap = np.where(kept, weights * norms * (differ + turned), pull)
     full = (rates * own)[:-1] + rates[:-1] * pull[1:]
     return full, np.where(moving[:-1], rates[:-1] * (own_gap[:-1] + pull_gap[1:]), full)
 
 # %% ../nbs/05_inference.ipynb #bc213559
 def error_coordinates(solver: optax.GradientTransformation) -> Inference:
-    """Error-based predictive coding (ePC): the unknowns are the errors, x_l =
-    f_l(x_{l-1}) + eps_l, from which each step carries the output's error down
-    through all layers. Same critical points as equation (2), reached in far fewer
-    steps.
+    """Error-based predictive coding (ePC): the unknowns are the errors.
+
+    Activities are x_l = f_l(x_{l-1}) + eps_l, and each step carries the output's error
+    down through all layers. Its critical points are those of equation (2), reached in
+    far fewer steps.
     """
     def init(net, params, stats, x, output):
         return start(solver, net, params, stats, x, output, False)
@@ -545,33 +566,34 @@ def error_coordinates(solver: optax.GradientTransformation) -> Inference:
     def step(net, params, x, state, row):
         weights, rates = row
         z = add(state.products, state.dz)
-        deltas = backward(net, params, state.stats, x, state.initial, z,
-                          scale(weights[-1], state.eps[-1]))
+        error = scale(weights[-1], state.eps[-1])
+        deltas = backward(net, params, state.stats, x, state.initial, z, error)
         gradient = tuple(
-            scale(rate,
-                  jax.tree.map(lambda e, g, w=w: jnp.asarray(w, e.dtype) * e - g, e, g))
-            for w, rate, e, g in zip(weights, rates, state.unknowns, deltas))
-        eps, inner = descend(solver, gradient, state.solver, state.unknowns,
-                             state.unknowns)
+            scale(rate, jax.tree.map(jnp.subtract, scale(w, e), delta))
+            for w, rate, e, delta in zip(weights, rates, state.unknowns, deltas))
+        eps, inner = descend(
+            solver, gradient, state.solver, state.unknowns, state.unknowns)
         d, dz, dmu = (), (), ()
         for l in range(1, len(net) + 1):
             product, prediction = predict(net, params, x, state, l, d)
             dz, dmu = (*dz, product), (*dmu, prediction)
             d = (*d, add(eps[l - 1], prediction) if l < len(net) else state.d[-1])
-        return state._replace(unknowns=eps, solver=inner, d=d, dz=dz, dmu=dmu,
-                              eps=(*eps, output_error(state, dmu[-1])))
+        eps_now = (*eps, output_error(state, dmu[-1]))
+        return state._replace(
+            unknowns=eps, solver=inner, d=d, dz=dz, dmu=dmu, eps=eps_now)
 
     return Inference(init, step, read_moving)
 
 # %% ../nbs/05_inference.ipynb #10d4e0f1
 def sweep() -> Inference:
-    """Backpropagation as an inference: one pass down gives every layer its error, and
-    steps change nothing.
+    """Backpropagation as an inference.
+
+    One pass down gives every layer its error, and steps change nothing.
     """
     def init(net, params, stats, x, output):
         state = start(optax.identity(), net, params, stats, x, output, True)
-        deltas = backward(net, params, stats, x, state.initial, state.products,
-                          state.d[-1])
+        error = state.d[-1]
+        deltas = backward(net, params, stats, x, state.initial, state.products, error)
         return state._replace(d=deltas, eps=deltas)
 
     def read(net, params, x, state):  # its products are those of the initial activities
@@ -583,80 +605,90 @@ def sweep() -> Inference:
 def infer(inference: Inference, net: Network, params: tuple, stats: tuple, x: Any,
           output: Output, rows: tuple, record: bool = False,
           kept: tuple | None = None) -> Settled:
-    """The inference phase: a step for each of the `rows` (weights and rates, each (T,
-    L)); record: the energies of every step.
+    """The inference phase: a step for each of the `rows`.
 
+    rows: weights and rates, each (T, L); record: the energies of every step;
+    kept: which of the rows' numbers count, see `worth`; with it all steps are written
+    out.
     Steps are written out one by one while the light cone grows; from then on one step
-    is compiled and repeated, so that compiling takes no longer for more steps. kept:
-    which of the rows' numbers count, see `worth`; with it all steps are written out.
+    is compiled and repeated, so that compiling takes no longer for more steps.
     """
     step = lambda state, row: inference.step(net, params, x, state, row)
-    look = lambda state: inference.read(net, params, x, state
-                                        ).energies if record else None
-    state, T, t, seen, grows = inference.init(net, params, stats, x,
-                                              output), len(rows[0]), 0, [], True
+    read = lambda state: inference.read(net, params, x, state)
+    look = lambda state: read(state).energies if record else None
+    shapes = lambda state: jax.tree.map(jnp.shape, state)
+    state = inference.init(net, params, stats, x, output)
+    T, t, seen, grows = len(rows[0]), 0, [], True
     while t < T and grows:
         seen.append(look(state))
         row = jax.tree.map(lambda a: a[t], rows)
-        before, state = state, step(state,
-                                    only(row, [k[t] for k in kept]) if kept else row)
-        t, grows = t + 1, bool(kept) or jax.tree.map(jnp.shape, before) != jax.tree.map(
-            jnp.shape, state)
+        row = only(row, [k[t] for k in kept]) if kept else row
+        before, state = state, step(state, row)
+        t, grows = t + 1, bool(kept) or shapes(before) != shapes(state)
     if t < T:
-        state, energies = jax.lax.scan(lambda s, row: (step(s, row), look(s)), state,
-                                       jax.tree.map(lambda a: a[t:], rows))
+        later = jax.tree.map(lambda a: a[t:], rows)
+        one = lambda state, row: (step(state, row), look(state))
+        state, energies = jax.lax.scan(one, state, later)
         seen += [energies.reshape(-1, len(net))] if record else []
-    settled = inference.read(net, params, x, state)
-    return settled._replace(
-        energies=jnp.concatenate([*seen, settled.energies])) if record else settled
+    settled = read(state)
+    if not record:
+        return settled
+    return settled._replace(energies=jnp.concatenate([*seen, settled.energies]))
 
 # %% ../nbs/05_inference.ipynb #7928e350
 def check_target(output: Output, mu: Any) -> None:
-    """Raise a ValueError unless the label fits the output's shape, is finite, and
-    suits the loss.
+    """Raise a ValueError for a label or a nudging that cannot be.
+
+    The label must fit the output's shape, be finite, and suit the loss.
     """
     shapes = [jax.tree.map(jnp.shape, tree) for tree in (output.y, mu)]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"the target has shape {shapes[0]}, but the output of the "
-                         f"network {shapes[1]}; labels go in one-hot")
+        raise ValueError(
+            f"the target has shape {shapes[0]}, but the output of the network "
+            f"{shapes[1]}; labels go in one-hot")
     if not finite(output.y):
         raise ValueError("the targets must be finite, but some are NaN or infinite")
-    if concrete(output.beta) and not (
-            np.isfinite(beta := np.asarray(output.beta, np.float64)) &
-        (beta != 0)).all():
-        raise ValueError("beta must be a finite number other than 0, not "
-                         f"{output.beta!r}")
+    if concrete(output.beta):
+        beta = np.asarray(output.beta, np.float64)
+        if not (np.isfinite(beta) & (beta != 0)).all():
+            raise ValueError(
+                f"beta must be a finite number other than 0, not {output.beta!r}")
     if output.loss is LOSSES["cross_entropy"] and concrete(output.y):
         y = np.asarray(output.y, np.float64)
         if (y < 0).any() or not np.allclose(y.sum(-1), 1, atol=1e-2):
-            raise ValueError("cross-entropy compares probabilities: the targets of a "
-                             "sample must be at least 0 and sum to 1")
+            raise ValueError(
+                "cross-entropy compares probabilities: the targets of a sample must be "
+                "at least 0 and sum to 1")
 
 
 def check_numbers(x: Any, x_step: Any, momentum: Any) -> None:
-    """Raise a ValueError for NaN or infinite inputs, a step that is not positive, or a
-    momentum out of range; traced values pass.
+    """Raise a ValueError for inputs, a step or a momentum out of range.
+
+    Inputs must be finite, the step positive, the momentum at least 0. Traced values
+    pass.
     """
     check_positive(x_step=x_step)
     if concrete(momentum) and not 0 <= as_number(momentum) < np.inf:
-        raise ValueError("momentum must be a finite number of at least 0, not "
-                         f"{momentum!r}")
+        raise ValueError(
+            f"momentum must be a finite number of at least 0, not {momentum!r}")
     if not finite(x):
         raise ValueError("the inputs must be finite, but some are NaN or infinite")
 
 
 def check_covariance(covariance: Any, L: int) -> None:
-    """Raise a ValueError unless the covariance table is (T, L) and holds positive
-    numbers or infinity; traced numbers pass.
+    """Raise a ValueError unless the covariance table is (T, L) and positive.
+
+    Infinity is allowed, and traced numbers pass.
     """
     shape = getattr(covariance, "shape", ())
     if len(shape) != 2 or shape[1] != L:
-        raise ValueError(f"the covariance table must have shape (T, {L}), a column a "
-                         f"layer, not {shape}; "
-                         "a schedule gives it: Spiking(alpha=0.1)(T, L)")
+        raise ValueError(
+            f"the covariance table must have shape (T, {L}), a column a layer, not "
+            f"{shape}; a schedule gives it: Spiking(alpha=0.1)(T, L)")
     if concrete(covariance) and not (np.asarray(covariance, np.float64) > 0).all():
-        raise ValueError("covariances must be positive numbers or infinity (a silent "
-                         "layer), but some are zero, negative or NaN")
+        raise ValueError(
+            "covariances must be positive numbers or infinity (a silent layer), but "
+            "some are zero, negative or NaN")
 
 # %% ../nbs/05_inference.ipynb #e5443cf3
 def as_output(y: Any, beta: Any) -> Output:
@@ -668,9 +700,9 @@ def relax(net: Network, params: tuple, stats: tuple, x: Any, y: Any, covariance:
           x_step: Any = 0.1, momentum: Any = 0.0, reading: str = "activity",
           nesterov: bool = False, beta: Any = 1.0,
           inference: Callable = cone) -> Settled:
-    """The relaxation phase of the paper: inference by SGD with momentum, with the
-    energies of every step on record.
+    """The relaxation phase of the paper: inference by SGD with momentum.
 
+    It puts the energies of every step on record.
     x: inputs (B, ...); y: targets shaped like the output, e.g. one-hot (B, classes), or
     an `Output`; covariance: table (T, L), row t counted from 0, column l-1 for layer l;
     reading: "activity" or "energy"; beta: nudging, if y is not an `Output`;
@@ -680,18 +712,20 @@ def relax(net: Network, params: tuple, stats: tuple, x: Any, y: Any, covariance:
     """
     check_numbers(x, x_step, momentum)
     check_covariance(covariance, len(net))
-    table, way = rows(net, covariance,
-                      reading), inference(optax.sgd(x_step, momentum, nesterov))
-    return infer(way, net, params, stats, x, as_output(y, beta), table, True,
-                 worth(net, covariance, reading, way.skip))
+    table = rows(net, covariance, reading)
+    way = inference(optax.sgd(x_step, momentum, nesterov))
+    kept = worth(net, covariance, reading, way.skip)
+    return infer(way, net, params, stats, x, as_output(y, beta), table, True, kept)
 
 
 def relax_dense(net: Network, params: tuple, stats: tuple, x: Any, y: Any,
                 covariance: Any, x_step: Any = 0.1, momentum: Any = 0.0,
                 reading: str = "activity", nesterov: bool = False, beta: Any = 1.0,
                 freeze: bool = True) -> Settled:
-    """`relax` by the gradient of the energy as it stands; freeze=False updates the
-    running statistics at each of the T + 1 passes.
+    """`relax` by the gradient of the energy as it stands.
+
+    freeze: False updates the running statistics at each of the T + 1 passes.
     """
+    inference = partial(dense, freeze=freeze)
     return relax(net, params, stats, x, y, covariance, x_step, momentum, reading,
-                 nesterov, beta, partial(dense, freeze=freeze))
+                 nesterov, beta, inference)

@@ -35,7 +35,7 @@ def test_larger_scale_takes_what_is_stored_and_trains_nothing(tmp_path, capsys, 
                provenance=dict(device="x"), rows=[[1, "test", "top1", None, 0.5]])
     Store(tmp_path).put(exp, run)
     assert list(larger_scale("smoke", tmp_path, "table1")["seed"]) == [3]
-    assert "1 stored runs, 1 seed(s)" in capsys.readouterr().out
+    assert capsys.readouterr().out == ""
     assert larger_scale("paper", tmp_path, "table1").empty and "largest" in capsys.readouterr().out
 
 
@@ -69,11 +69,12 @@ def test_a_notebook_asks_for_its_item_and_passes_every_parameter(name):
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == f"pc.paper.{wanted}"]
     first = calls[0]
     assert [ast.unparse(argument) for argument in first.args] == [repr(name), "profile"]
-    passed = {node.id for node in ast.walk(first) if isinstance(node, ast.Name)}
+    named = lambda part: {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
     assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
-    collected = {node.targets[0].id: node.value for node in assigned}
-    for bundle in passed & {"chosen", "settings"}:
-        passed |= {node.id for node in ast.walk(collected[bundle]) if isinstance(node, ast.Name)}
+    bundles = {node.targets[0].id: node.value for node in assigned if ast.unparse(node.value).startswith("dict(")}
+    passed = named(first)
+    while opened := set(bundles) & passed:
+        passed = passed - opened | set().union(*(named(bundles.pop(bundle)) for bundle in opened))
     elsewhere = {"data_dir", "results_dir", "out_dir", "looked_at", "first_epoch", "peak_tflops", "storage"}
     elsewhere |= {"seeds"} if name == "table5" else set()
     assert set(parameters_of(name)) - elsewhere <= passed
@@ -99,6 +100,12 @@ def test_figure_6_asks_for_its_other_steps_too():
     assert found[:9] == items("fig6", "smoke", x_steps=[]) and {exp.x_step for exp in found[:9]} == {None}
     asked = items("fig6", "laptop", models="vgg5,vgg10", x_steps="0.2")
     assert [(exp.model, exp.algorithm) for exp in asked if exp.x_step == 0.2] == [("vgg5", "F"), ("vgg5", "D+F")]
+
+
+def test_the_rivals_of_the_larger_profiles_are_vggs():
+    for profile in ("laptop", "paper"):
+        assert {exp.model for exp in items("rivals", profile)} == {"vgg5", "vgg10"}
+        assert {exp.model for exp in items("rivals", profile, models="mlp-8-8")} == {"mlp-8-8"}
 
 
 def test_the_rivals_start_alike_and_only_those_that_step_more_often_have_another_rate():

@@ -1,5 +1,8 @@
 """The five verdicts on made-up runs whose truth is known; intervals against scipy and typed-out numbers."""
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -312,3 +315,11 @@ def test_a_verdict_says_untuned_if_one_of_its_cells_is(monkeypatch):
     assert verdict_table(judge(frame, ["T2"]))["verdict"].tolist() == [UNDECIDED]
     monkeypatch.setattr(importlib.import_module("pc_precision.paper.verdicts"), "untuned", lambda table: table["algorithm"] == "PC")
     assert verdict_table(judge(frame, ["T1"]))["verdict"].tolist() == ["holds"]
+
+
+def test_networks_of_one_depth_stand_in_one_order_whatever_the_hashes_of_their_names():
+    models = ["vgg10", "vgg5", "mlp-8-8-8-8", "mlp-8-8-8-8-8-8-8-8-8", "resnet10"]
+    code = f"from pc_precision.paper.figures import shallow_first; print(shallow_first({models}))"
+    told = {subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": str(seed)}, capture_output=True, text=True,
+                           check=True).stdout for seed in (0, 1, 2)}
+    assert told == {"['mlp-8-8-8-8', 'vgg5', 'mlp-8-8-8-8-8-8-8-8-8', 'resnet10', 'vgg10']\n"}

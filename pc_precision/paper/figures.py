@@ -7,11 +7,11 @@ __all__ = ['FLOOR', 'SPLITS', 'SHORT', 'NORM_BARS', 'MODES', 'PUBLISHED', 'NOT_P
            'acting_covariance', 'as_cell', 'write_cells', 'table_map', 'draw_front', 'layer_colours', 'layer_bar',
            'energy_lines', 'shares', 'share_bars', 'energies_of', 'by_epoch', 'energy_column', 'width_in_words',
            'size_of', 'energy_figure', 'imbalance', 'energies_in_words', 'imbalance_table', 'Box', 'draw_box',
-           'flow_chart', 'cell', 'norm_of', 'cells_of', 'mixed', 'by_norm', 'depth', 'kinds', 'net_names', 'cell_names',
-           'untuned_cells', 'accuracy_table', 'to_markdown', 'save_table', 'caption', 'accuracies_in_words',
-           'depth_figure', 'bars', 'chance_line', 'nudged_bars', 'nudging_figure', 'freezing_figure', 'published',
-           'used_by', 'space_table', 'plot_history', 'plot_importances', 'plot_search', 'found_table', 'test_cell',
-           'round_to_three']
+           'flow_chart', 'cell', 'norm_of', 'cells_of', 'mixed', 'by_norm', 'depth', 'shallow_first', 'kinds',
+           'net_names', 'cell_names', 'untuned_cells', 'accuracy_table', 'to_markdown', 'save_table', 'caption',
+           'accuracies_in_words', 'depth_figure', 'bars', 'chance_line', 'nudged_bars', 'nudging_figure',
+           'freezing_figure', 'published', 'used_by', 'space_table', 'plot_history', 'plot_importances', 'plot_search',
+           'found_table', 'test_cell', 'round_to_three']
 
 # %% ../../nbs/33_figures.ipynb #1e51ce57
 import pathlib
@@ -447,6 +447,11 @@ def depth(model: str) -> int:
     return int(re.sub(r"\D", "", model))
 
 
+def shallow_first(models: Iterable[str]) -> list[str]:
+    "Each model once, by depth; those of one depth by name."
+    return sorted(set(models), key=lambda model: (depth(model), model))
+
+
 def kinds(models: Any) -> Any:
     "The kind of network of each of a Series of models: mlp, vgg."
     return models.str.extract(r"^([a-z]*)", expand=False)
@@ -540,7 +545,7 @@ def caption(frame: Any, what: str, profile: str) -> str:
     seeds = f"{many} seeds" if few == many else f"{few} to {many} seeds"
     spread = "one seed" if many == 1 else f"mean ± standard deviation over {seeds}"
     devices, guessed = ", ".join(frame["device"].unique()), ""
-    if untuned_cells(frame) == {*cell_names(frame)}:
+    if untuned_cells(by_row(frame)) == {*cell_names(by_row(frame))}:
         guessed = "nobody searched the settings of any cell (untuned)"
     about = "; ".join(filter(None, [size, devices, guessed]))
     return (f"{what} (%), profile {profile}: {spread}; epoch chosen by {select} "
@@ -678,7 +683,7 @@ def freezing_figure(frame: Any, metric: str = "top1") -> Any:
     table = by_norm(frame, metric)
     modes = [m for m in MODES if m in set(table.bn_mode)] or ["batch"]
     rows = [(d, m) for d in dict.fromkeys(table.dataset) for m in modes]
-    models = sorted(set(table.model), key=depth)
+    models = shallow_first(table.model)
     fig, axes = page_figure(len(rows), len(models), 1.9)
     for (d, mode), line in zip(rows, axes):
         in_mode = (table.norm == "none") | (table.bn_mode == mode)

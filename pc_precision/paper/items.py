@@ -557,7 +557,7 @@ def rival_runs(profile: str, datasets: Any = None, models: Any = None,
         seeds = [0, 1, 2] if small else [0]
     plain, muPC = models, []
     if models is None:
-        plain = [MLPS[0], MLPS[2]]
+        plain = [MLPS[0], MLPS[2]] if small else ["vgg5", "vgg10"]
         muPC = ["mupc-64x4", "mupc-64x9"] if small else []
     usual = PROFILES[profile]["settings"].get("learning_rate", 1e-3)
     at_every_step = dict(learning_rate=settings.get("learning_rate", usual) / 10)
@@ -682,7 +682,7 @@ def larger_scale(profile: str, store: Any, notebook: str, **parameters: Any) -> 
     """What a store holds of a notebook's runs at the next larger profile.
 
     The rows are those that `results` would return for up to five seeds. Trains nothing;
-    prints how much there is, or how to make it. parameters: as for `items`.
+    where there is nothing, prints how to make it. parameters: as for `items`.
     """
     larger = next_profile(profile)
     seeds = {} if "seed" in parameters else {"seeds": [0, 1, 2, 3, 4]}
@@ -693,8 +693,4 @@ def larger_scale(profile: str, store: Any, notebook: str, **parameters: Any) -> 
     elif frame.empty:
         print(f"No runs of profile {larger} are stored here; to make them: "
               f"papermill nbs/{notebook}.ipynb out.ipynb -p profile {larger}")
-    else:
-        here, seeds = frame["key"].nunique(), frame["seed"].nunique()
-        print(f"Profile {larger}: {here} stored runs, {seeds} seed(s); a cell that is "
-              "empty has not been run.")
     return frame

@@ -18,7 +18,7 @@ from typing import Any, Callable, Iterable, NamedTuple
 import numpy as np
 
 from ..inference import READINGS
-from .figures import depth, norm_of
+from .figures import norm_of, shallow_first
 from .items import PROFILES, SPIKING, by_row, untuned
 from .style import COLOURS, SETTINGS, page_figure
 from ..runs.tables import scores
@@ -279,7 +279,7 @@ def models_of(runs: Any) -> list[str]:
     """
     if at_rules_scale(runs):
         return list(RULES_NETWORKS)
-    return sorted(set(runs.model), key=depth)
+    return shallow_first(runs.model)
 
 
 def ends_of(runs: Any) -> tuple[str, str]:

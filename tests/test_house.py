@@ -87,7 +87,7 @@ def exported(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "index.ipynb"], ids=name)
 def test_no_line_of_code_is_wider_than_a_page_of_the_site_shows(path):
     lines = [line for cell in cells(path) if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
-    assert [line for line in lines if len(line) > 88 and not line.startswith("#| fig-alt")] == []
+    assert [line for line in lines if len(line) > 88] == []
 
 
 def test_every_module_is_what_the_notebooks_export(exported):

@@ -15,7 +15,6 @@ PICTURES = "docs/readme"
 # Markdown before HTML: the page is read where style sheets are not
 SHOWN = ["text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain"]
 DIRECTIVE = re.compile(r"^\s*#\s*\|.*\n?", re.MULTILINE)
-ALT = re.compile(r"^\s*#\s*\|\s*fig-alt:\s*(.+?)\s*$", re.MULTILINE)
 NO_CODE = "remove-input"                                    # the tag of a cell whose output alone is shown
 STYLE = re.compile(r"<style.*?</style>\s*", re.DOTALL)
 
@@ -26,13 +25,11 @@ def hidden(cell) -> bool:
 
 
 def readable(notebook):
-    """The notebook without directive lines, hidden cells and what was written to stderr; a cell keeps the words for its picture."""
+    """The notebook without directive lines, hidden cells and what was written to stderr."""
     notebook.metadata["language_info"] = {"name": "python"}  # nbdev_clean drops it; code blocks want their colours
     notebook.cells = [cell for cell in notebook.cells if not hidden(cell)]
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            if told := ALT.search(cell.source):
-                cell.metadata["mystnb"] = {"image": {"alt": told[1]}}
             cell.source = DIRECTIVE.sub("", cell.source)
             cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
     return notebook
@@ -45,8 +42,9 @@ def readme(index: Path) -> tuple[str, dict[str, bytes]]:
     notebook = readable(nbformat.read(index, as_version=4))
     text, resources = exporter.from_notebook_node(notebook, resources={"output_files_dir": PICTURES})
     for number, cell in enumerate(notebook.cells):
-        if told := cell.metadata.get("mystnb"):
-            text = re.sub(rf"!\[\w+\](?=\({PICTURES}/output_{number}_)", f"![{told['image']['alt']}]", text)
+        for place, output in enumerate(cell.get("outputs", [])):
+            words = output.get("data", {}).get("text/plain", "")
+            text = text.replace(f"![svg]({PICTURES}/output_{number}_{place}.svg)", f"![{words}]({PICTURES}/output_{number}_{place}.svg)")
     text = re.sub(r"[ \t]+$", "", STYLE.sub("", text), flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", resources.get("outputs", {})
 

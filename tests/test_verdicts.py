@@ -193,6 +193,8 @@ def test_runs_are_counted_once_and_the_table_has_a_row_a_claim():
 def test_figure_shows_every_difference():
     verdicts = judge(made(FEW, leave_out=[("vgg5", "PC", "none")]), FIVE)
     fig = verdict_figure(verdicts)
+    told = {word: sum(d.verdict == word for v in verdicts["cifar10"] for d in v.differences) for word in (HOLDS, FAILS, UNDECIDED)}
+    assert all(f"{count} {word}" in fig.get_label() for word, count in told.items() if count)
     shown = sum(len(ax.get_yticklabels()) for ax in fig.axes)
     assert shown == sum(len(v.differences) for v in verdicts["cifar10"])
     assert sum(text.get_text() == "not run" for ax in fig.axes for text in ax.texts) > 0

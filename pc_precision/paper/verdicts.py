@@ -10,9 +10,10 @@ __all__ = ['HOLDS', 'FAILS', 'UNDECIDED', 'POINTS', 'ORDERS', 'MOST_SEEDS', 'TES
            'energy_imbalance', 'forward_update', 'first_layer_share', 'batchnorm_freezing', 'centre_nudging', 'Depth',
            'sf_follows', 'pc_falls', 'f_falls', 'schedules_alone', 'best_in_depth', 'readings_agree', 'nudged_pc_falls',
            'only_sf_stays', 'df_avoids', 'nudging_in_depth', 'of_reading', 'judge_claim', 'judge', 'verdict_table',
-           'draw_difference', 'verdict_panel', 'short_name', 'verdict_figure']
+           'draw_difference', 'verdict_panel', 'short_name', 'counted_words', 'verdict_figure']
 
 # %% ../../nbs/34_verdicts.ipynb #d3cc3aed
+from collections import Counter
 from typing import Any, Callable, Iterable, NamedTuple
 
 import numpy as np
@@ -666,6 +667,16 @@ def short_name(verdict: Verdict, difference: Difference) -> str:
     return f"{number} {difference.name}{reading}"
 
 
+def counted_words(verdicts: dict[str, list[Verdict]]) -> str:
+    "How many differences got each verdict: a sentence a data set."
+    told = []
+    for dataset, some in verdicts.items():
+        found = Counter(d.verdict for v in some for d in v.differences)
+        counts = [f"{count} {word}" for word, count in found.items()]
+        told.append(f"{dataset}: {', '.join(counts) or 'no runs'}.")
+    return " ".join(told)
+
+
 def verdict_figure(verdicts: dict[str, list[Verdict]]) -> Any:
     """The differences behind the verdicts with their 95 % intervals.
 
@@ -694,4 +705,6 @@ def verdict_figure(verdicts: dict[str, list[Verdict]]) -> Any:
                   label="the claim: more than this")
     fig.legend(handles=[*handles, tick], loc="outside lower center", ncols=4,
                fontsize=SETTINGS["legend.fontsize"], frameon=False)
+    fig.set_label("Differences behind the verdicts with their 95 % intervals. "
+                  + counted_words(verdicts))
     return fig

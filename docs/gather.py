@@ -1,5 +1,5 @@
 """Bring together docs/_pages, the source that Sphinx reads: the written pages of docs/, the notebooks as pages, the
-measured tables of benchmarks/, and the reference's list of public names.
+measured tables of benchmarks/, and the reference's list of public names, each with its example of docs/examples/.
 
 usage: python docs/gather.py
 
@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import nbformat
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 PAGES = DOCS / "_pages"
+EXAMPLES = DOCS / "examples"
 MEASURED = sorted((ROOT / "benchmarks").glob("*.md"))
 sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(DOCS)]
 
@@ -213,8 +215,35 @@ def public_names() -> dict[str, list[tuple[str, str]]]:
     return {module: found[module] for module in order if module in found}
 
 
+def example_path(package: str, name: str) -> Path:
+    """The example of a public name; `_class` tells apart what differs from another name only in capitals, as some file systems cannot."""
+    names = importlib.import_module(package).__all__
+    twin = name != name.lower() and name.lower() in names
+    return EXAMPLES / package.replace("pc_precision", "pc").removeprefix("pc.") / f"{name}{'_class' * twin}.py"
+
+
+def taken_apart(text: str) -> tuple[str, str]:
+    """The code of an example, and what it prints; ValueError if it does not say."""
+    code, there, printed = text.partition("\n# prints\n")
+    lines = printed.splitlines()
+    if not there or not lines or any(line != "#" and not line.startswith("# ") for line in lines):
+        raise ValueError("an example ends with a line `# prints` and what it prints, each line after `# `")
+    return code.strip("\n"), "\n".join(line[2:] for line in lines)
+
+
+def example(package: str, name: str) -> str:
+    """The example of a public name as markup: its code and what it prints."""
+    path = example_path(package, name)
+    if not path.exists():
+        sys.exit(f"{package}.{name} is public and has no example: write {path.relative_to(ROOT).as_posix()}")
+    code, printed = taken_apart(path.read_text(encoding="utf-8"))
+    block = lambda *lines, text: "\n".join([*lines, "", *(f"   {line}".rstrip() for line in text.splitlines())])
+    return "\n\n".join([".. rubric:: Example\n   :class: example", block(".. code-block:: python", text=code),
+                        block(".. code-block:: text", "   :class: output", text=printed)])
+
+
 def entry(package: str, name: str) -> str:
-    """The directive that documents one public name of a package."""
+    """The directive that documents one public name of a package, its example inside."""
     value, lines = getattr(importlib.import_module(package), name), [f".. currentmodule:: {package}", ""]
     if package != "pc_precision":                           # the source's way back names each by the package of its module's first name
         members = [one for one in vars(value) if not one.startswith("_")] if isinstance(value, type) else []
@@ -223,8 +252,10 @@ def entry(package: str, name: str) -> str:
     if isinstance(value, type):
         fields = ", ".join(getattr(value, "_fields", ()))
         lines += [f".. autoclass:: {name}", "   :members:", "   :special-members: __call__"]
-        return "\n".join(lines + ([f"   :exclude-members: {fields}"] if fields else []))
-    return "\n".join([*lines, f".. autofunction:: {name}" if callable(value) else table(name, value)])
+        lines += [f"   :exclude-members: {fields}"] if fields else []
+    else:
+        lines += [f".. autofunction:: {name}" if callable(value) else table(name, value)]
+    return "\n".join([*lines, "", textwrap.indent(example(package, name), "   ")])
 
 
 def table(name: str, value: dict) -> str:

@@ -29,7 +29,7 @@ KINDS |= {"Output.y": ARRAY, "Named.value": "any value", "save_table.table": FRA
 listed = lambda values: ", ".join(f"`{value!r}`" for value in values)
 COMMON = {                                                  # what a name means wherever it stands, if the docstring does not say
     "net": "the network", "params": "parameters, a pytree for each layer", "stats": "running statistics of BatchNorm, a pytree for each layer",
-    "x": "inputs (B, ...)", "store": "where results are kept", "data_dir": "where data sets were prepared", "frame": "what ``results`` returns",
+    "x": "inputs (B, ...)", "store": "where results are kept", "data_dir": "where data sets were prepared", "frame": "what `results` returns",
     "x_step": "step size of the activities", "momentum": "of the activities", "nesterov": "Nesterov's momentum", "exp": "the experiment",
     "experiments": "what to train or look up", "T": "number of steps", "L": "number of layers, or their distances to the output", "seed": "of every random number",
     "activation": f"one of {listed(ACTIVATIONS)}", "solver": "the optax transformation that moves the activities",

@@ -348,6 +348,7 @@ def test_both_readings_are_rows_of_tables_and_figures_and_a_cell_nobody_tuned_sa
 def test_a_figure_is_shown_as_a_drawing_with_its_words_and_closed(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda what, **options: shown.append(what))
+    monkeypatch.setattr("IPython.get_ipython", object)
     fig, axes = style.page_figure()
     axes[0, 0].plot([1, 2])
     fig.set_label('Two points & a "line"')
@@ -356,6 +357,12 @@ def test_a_figure_is_shown_as_a_drawing_with_its_words_and_closed(monkeypatch):
     root = ElementTree.fromstring(drawn["image/svg+xml"])
     assert root.tag.endswith("svg") and root.attrib["role"] == "img" and root.attrib["aria-label"] == fig.get_label() == drawn["text/plain"]
     assert caption.data == "*Caption.*" and not plt.fignum_exists(fig.number)
+
+
+def test_outside_a_notebook_a_figure_tells_its_words(capsys):
+    style.show(style.page_figure()[0], "*Caption.*", alt="Words.")
+    style.show(style.page_figure()[0], alt="Words alone.")
+    assert capsys.readouterr().out == "Words.\n*Caption.*\nWords alone.\n"
 
 
 def test_a_figure_without_words_is_not_shown():

@@ -766,7 +766,9 @@ def used_by(name: str) -> str:
         return "all but BP"
     if name == "beta":
         return "nudged (-CN)"
-    return ", ".join(u for u in users if not u.endswith("-CN")) + " (and -CN)"
+    twins = [user for user in users if f"{user}-CN" in users]
+    others = [user for user in users if user not in twins and not user.endswith("-CN")]
+    return ", ".join([f"{', '.join(twins)} (and -CN)", *others])
 
 
 def space_table(epochs: int = 25, batch_size: int = 128,

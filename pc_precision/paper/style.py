@@ -164,19 +164,24 @@ def as_svg(fig: Any, alt: str) -> str:
 def show(fig: Any, caption: str = "", alt: str = "") -> None:
     """Show a figure in a notebook as SVG, with its caption (Markdown) underneath.
 
+    Outside a notebook, print its words and its caption instead.
     alt: what the figure shows, for those who cannot see it; by default the label that
     the function that drew it has set (`fig.set_label`). Raises ValueError for a figure
     without such words.
     """
     import matplotlib.pyplot as plt
+    from IPython import get_ipython
     from IPython.display import Markdown, display
     if not (alt := alt or str(fig.get_label())):
         raise ValueError("say what the figure shows: show(fig, alt=...) or "
                          "fig.set_label(...)")
-    display({"image/svg+xml": as_svg(fig, alt), "text/plain": alt}, raw=True)
+    if get_ipython() is None:
+        print(alt, caption, sep="\n" * bool(caption))
+    else:
+        display({"image/svg+xml": as_svg(fig, alt), "text/plain": alt}, raw=True)
+        if caption:
+            display(Markdown(caption))
     plt.close(fig)  # a notebook would show it once more
-    if caption:
-        display(Markdown(caption))
 
 # %% ../../nbs/30_style.ipynb #7975b1f9
 def epoch_axis(ax: Any, epochs: int) -> None:

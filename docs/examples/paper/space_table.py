@@ -9,7 +9,7 @@ print(table.drop(columns=["BP"]))
 # epochs                                          25                      all
 # batch size                                     128                      all
 # activation     [leaky_relu, gelu, hard_tanh, relu]                      all
-# k                                  [1.0, 1.5, 2.0]  D, D+F, iPC+D (and -CN)
+# k                                  [1.0, 1.5, 2.0]  D, D+F (and -CN), iPC+D
 # beta                             [0.15, 0.9], 0.15             nudged (-CN)
 # x_step                                (0.005, 0.9)               all but BP
 # learning_rate                        (1e-05, 0.03)                      all

@@ -123,9 +123,11 @@ def with_figures(cells: list, stem: str, page: str) -> None:
     drawn = [out.data for out in outputs if "image/svg+xml" in out.get("data", {})]
     for number, data in enumerate(drawn, 1):
         name, alt = f"figures/{stem}_{number}.svg", html.escape(data.pop("text/plain"))
-        write(f"extra/{name}", data.pop("image/svg+xml"))
+        drawing = data.pop("image/svg+xml")
+        write(f"extra/{name}", drawing)
         there = os.path.relpath(name, Path(page).parent)
-        data["text/html"] = f'<figure class="plot"><a href="{there}"><img src="{there}" alt="{alt}" loading="lazy"></a></figure>'
+        wide = " wide" * (float(re.search(r'<svg [^>]*?width="([\d.]+)pt"', drawing)[1]) > 400)
+        data["text/html"] = f'<figure class="plot{wide}"><a href="{there}"><img src="{there}" alt="{alt}" loading="lazy"></a></figure>'
 
 
 def as_page(source: Path, page: str, pages: dict[Path, str], card: str = ""):

@@ -151,7 +151,7 @@ Ours
 :   {ours}
 
 Verdict
-:   {verdict(item, stored, found).replace("<br>", "; ")}. How we judge: {{doc}}`/verdict_rules`.
+:   {verdict(item, stored, found).replace("<br>", "; ")}. {{doc}}`/verdict_rules` says how we judge, and [the verdicts](verdicts.ipynb) with which runs.
 
 Command
 :   `papermill nbs/{item}.ipynb out/{item}.ipynb -p profile {best}`

@@ -184,6 +184,13 @@ def test_paper_notebook_has_one_cell_of_annotated_parameters(notebook):
     assert statements and all(isinstance(node, ast.AnnAssign) and node.value is not None for node in statements)
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_no_notebook_was_committed_with_an_exception_in_it(path):
+    outputs = [out for cell in cells(path) for out in cell.get("outputs", [])]
+    assert [out["ename"] for out in outputs if out["output_type"] == "error"] == []
+    assert not any("papermill-error-cell" in "".join(cell["source"]) for cell in cells(path))
+
+
 def test_index_is_one_file_seen_twice():
     link = ROOT / "nbs" / "index.ipynb"
     assert link.is_symlink() and os.readlink(link) == "../index.ipynb"

@@ -39,9 +39,9 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 CHAPTERS = """\
 # The library
 
-The package is written as these notebooks, in this order; each imports only from those before it. A cell with a coloured
-edge is exported: it *is* the module. The others explain it, show it and check it. Outputs are those of the committed
-run. In Colab, first run `%pip install git+{git_url}` in a cell of its own.
+We write the package as these notebooks, in this order, and each of them imports only from those before it. A cell with a
+coloured edge is exported: it *is* the module. The other cells explain the module, show it at work and check it. Their
+outputs are those of the run that we committed. In Colab, first run `%pip install git+{git_url}` in a cell of its own.
 
 | chapter | what is in it |
 | --- | --- |
@@ -49,16 +49,16 @@ run. In Colab, first run `%pip install git+{git_url}` in a cell of its own.
 """
 TERAFLOPS = 10.0
 COSTS = """\
-All hours are of one device, and at most: a run that stops early needs fewer epochs. Tables share runs, which are trained once, so
-that all of them together cost less than the sum. An empty cell: no such runs.
+The hours are those of one device, and they are upper bounds, because a run that stops early needs fewer epochs. Tables share runs, and we train each run
+once, so all tables together cost less than the sum of their hours. An empty cell means that the table has no such runs.
 
 ### Counted, profile `paper`
 
-Multiplications and additions of the products in all layers (with the light cone), of all training images and of the evaluation after each epoch,
-divided by {teraflops:g} TFLOP/s. **That rate is an assumption**, not a measurement: on a device that reaches R TFLOP/s the hours are these times
-{teraflops:g}/R. One published time to compare with: VGG5 on CIFAR-10, S+F with T = 7, in the authors' program took
-about 17 minutes a seed on one A100. If that was 50 epochs of what is counted here, it is {rate:.1f} TFLOP/s."""
-NO_COSTS = "Not measured: `results/` holds no run of this profile. After one run of a kind, `pc-precision status` tells the hours on its device."
+We count the multiplications and additions of the products in all layers (with the light cone), for all training images and for the evaluation after each
+epoch, and divide them by {teraflops:g} TFLOP/s. **That rate is an assumption**, not a measurement: on a device that reaches R TFLOP/s the hours are these
+times {teraflops:g}/R. You can compare them with one published time: the authors' program took about 17 minutes a seed on one A100 for VGG5 on CIFAR-10 by
+S+F with T = 7. If that run had 50 epochs of what we count here, the device reached {rate:.1f} TFLOP/s."""
+NO_COSTS = "We have not measured this: `results/` holds no run of the profile. After one run of a kind, `pc-precision status` tells the hours on its device."
 
 
 def sources() -> dict[Path, str]:
@@ -313,7 +313,7 @@ def costs() -> str:
     for profile in importlib.import_module("pc_precision.paper.items").PROFILES:
         found = counts.measured_tables(counts.every_table(profile), runs)
         text += f"\n\n### Measured, profile `{profile}`\n\n" + ("" if found else NO_COSTS)
-        text += "\n\n".join(f"Hours at most on one {device}, from seconds of an epoch with its evaluation and a share of the compilation:\n\n{table(frame)}" for device, frame in found.items())
+        text += "\n\n".join(f"These hours are upper bounds for one {device}. We take the seconds of an epoch with its evaluation and a share of the compilation:\n\n{table(frame)}" for device, frame in found.items())
     return text
 
 

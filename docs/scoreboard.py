@@ -59,8 +59,9 @@ On {doc}`/explore` you can look up every stored run and compare runs in charts.
 
 {summary}
 
-BP: backpropagation. PC: predictive coding. D, S: decaying and spiking precision. F: forward update. Untuned: nobody searched the settings of some
-of these runs. `smoke` trains narrow networks on digits; `laptop` on a part of CIFAR-10 at an eighth of the width; `paper` as the paper does.
+BP stands for backpropagation, PC for predictive coding, D and S for decaying and spiking precision, and F for the forward update. "Untuned" means that
+nobody searched the settings of some of these runs. The profile `smoke` trains narrow networks on digits, `laptop` trains on a part of CIFAR-10 at an
+eighth of the width, and `paper` trains as the paper does.
 """
 
 

@@ -269,7 +269,17 @@ def test_bars_stand_for_what_was_run():
 
 def test_second_hand_numbers_are_marked():
     rows = published(["tiny_imagenet"], ["vgg15"])
-    assert list(rows["top1"]) == ["not transcribed: no readable copy", 55.31] and "second-hand" in rows["source"].iloc[1]
+    assert list(rows["top1"]) == [55.31] and "second-hand" in rows["source"].iloc[0]
+
+
+def test_our_accuracies_stand_beside_the_published_ones_of_their_cell():
+    cell = lambda algorithm, norm, value, model: one_run(algorithm, norm, value, model=model) | dict(dataset="cifar10")
+    runs = pd.DataFrame([cell("D+F", "none", 0.5, "vgg7"), cell("PC", "none", 0.4, "vgg7"), cell("D+F", "freeze", 0.6, "vgg10"),
+                         cell("D+F", "none", 0.7, "vgg10"), cell("PC", "freeze", 0.3, "vgg10")])
+    rows = published(["cifar10"], ["vgg7", "vgg10"], runs).set_index(["model", "method"])
+    assert rows.ours["vgg7", "D+F"] == "D+F 50.0" and rows.ours["vgg10", "precision schedule + forward update"] == "D+F 60.0"
+    assert rows.ours["vgg7", "error-based PC (BP in the same study 89.60)"] == ""
+    assert "ours" not in published(["cifar10"], ["vgg7"]) and published(["digits"], ["vgg5"]).empty
 
 
 def test_networks_of_one_kind_stand_together_and_seeds_are_dots():

@@ -11,6 +11,6 @@ text = pc.paper.caption(frame, "Test accuracy", "smoke")
 print(textwrap.fill(text.replace(frame["device"][0], "this computer"), 80))
 
 # prints
-# Test accuracy (%), profile smoke: mean ± standard deviation over 1 seed(s);
-# epoch chosen by validation accuracy among at most 2; this computer; nobody
-# searched the settings of any cell (untuned).
+# Test accuracy (%), profile smoke: one seed; epoch chosen by validation accuracy
+# among at most 2; this computer; nobody searched the settings of any cell
+# (untuned).

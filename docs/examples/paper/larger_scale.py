@@ -8,7 +8,6 @@ print(runs[["dataset", "model", "algorithm"]].to_string(index=False))
 nothing = pc.paper.larger_scale("paper", "results", "fig2", **given)
 
 # prints
-# Profile laptop: 3 stored runs, 1 seed(s); a cell that is empty has not been run.
 # dataset model algorithm
 # cifar10 vgg10        BP
 # cifar10 vgg10        PC

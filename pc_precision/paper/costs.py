@@ -61,6 +61,7 @@ def parameter_count(net: Network, image: tuple) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
+@functools.lru_cache(maxsize=256)  # tables ask for few networks many times
 def layer_flops(net: Network, image: tuple) -> list[int]:
     """F_l: operations of the product of each layer, forwards, for one image (H, W, C).
 

@@ -169,7 +169,8 @@ def write(page: str, text: str) -> None:
 def write_notebooks(pages: dict[Path, str]) -> None:
     (PAGES / "extra" / "notebooks").mkdir(parents=True)
     judged = scoreboard.judged(ROOT / "results")
-    cards = {item: scoreboard.card(item, ROOT / "results", judged) for item in scoreboard.PAPER}
+    stored = {item: scoreboard.scales(item, ROOT / "results") for item in scoreboard.PAPER}
+    cards = {item: scoreboard.card(item, some, judged) for item, some in stored.items()}
     for source, page in [(source, page) for source, page in pages.items() if source.suffix == ".ipynb"]:
         (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
         notebook = as_page(source, page, pages, cards.get(source.stem, ""))
@@ -182,14 +183,14 @@ def write_notebooks(pages: dict[Path, str]) -> None:
     rooms = "".join(f"| [{path.stem[:2]} {title(path)}]({path.name}) | {about(module_of(path))} |\n" for path in library)
     write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"], rooms=rooms)
           + contents([chapter(path) for path in library]).replace(":maxdepth: 1", ":hidden:"))
-    write("paper/index.md", paper_index([path for path, page in pages.items() if page.startswith("paper/")], judged))
+    write("paper/index.md", paper_index([path for path, page in pages.items() if page.startswith("paper/")], stored, judged))
 
 
-def paper_index(there: list[Path], judged: dict) -> str:
+def paper_index(there: list[Path], stored: dict, judged: dict) -> str:
     """The scoreboard of the paper's figures and tables, then what else is here, each with its first sentence."""
     order = [*scoreboard.PAPER, *sorted(path.stem for path in there if path.stem not in scoreboard.PAPER)]
     found = {path.stem: path for path in sorted(there, key=lambda path: order.index(path.stem))}
-    board = scoreboard.page(found, ROOT / "results", PAGES / "paper" / "thumbnails", judged)
+    board = scoreboard.page(found, stored, PAGES / "paper" / "thumbnails", judged)
     others = "".join(f"- [{title(path)}]({path.name})\n" for stem, path in found.items() if stem not in scoreboard.PAPER)
     return f"{board}\n## Beside the paper\n\n{others}\n{contents(list(found)).replace(':maxdepth: 1', ':hidden:')}"
 

@@ -135,9 +135,9 @@ def row(item: str, notebook: Path, stored: dict[str, str], found: dict, folder: 
     return f"| [{thumbnail(notebook, folder)}]({notebook.name}) | [{name}]({notebook.name}) | {claim} | {verdict(item, stored, found)} | {scale} |"
 
 
-def card(item: str, store: Path, found: dict[str, dict[str, list[str]]]) -> str:
+def card(item: str, stored: dict[str, str], found: dict[str, dict[str, list[str]]]) -> str:
     """What a reader wants to know first of a figure or table: the claim, what is published, what we ran, the verdict and the command."""
-    about, stored = PAPER[item], scales(item, store)
+    about = PAPER[item]
     ours = "\n\n    ".join(stored.values()) or ("Computed on this page; nothing is trained." if item in NOTHING else "No run is stored.")
     best = next((profile for profile in reversed(PROFILES) if profile in stored), "smoke")
     return f""":::{{container}} card
@@ -171,10 +171,10 @@ def summary(stored: dict[str, dict[str, str]], found: dict[str, dict[str, list[s
     return "\n".join(lines)
 
 
-def page(notebooks: dict[str, Path], store: Path, folder: Path, found: dict) -> str:
-    """The scoreboard in Markdown; notebooks by the item they are, thumbnails go into `folder`; found: of `judged`."""
+def page(notebooks: dict[str, Path], stored: dict[str, dict[str, str]], folder: Path, found: dict) -> str:
+    """The scoreboard in Markdown; notebooks and `scales` by the item they are of, thumbnails go into `folder`; found: of `judged`."""
     folder.mkdir(parents=True, exist_ok=True)
-    stored = {item: scales(item, store) for item in PAPER if item in notebooks}
+    stored = {item: some for item, some in stored.items() if item in notebooks}
     rows = [row(item, notebooks[item], some, found, folder) for item, some in stored.items()]
     missing = [about.name for item, about in PAPER.items() if item not in notebooks]
     absent = f"\nNot here yet: {', '.join(missing)}.\n" if missing else ""

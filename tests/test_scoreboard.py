@@ -47,7 +47,8 @@ def test_every_claim_of_the_paper_has_a_place():
 
 def test_an_empty_store_reproduces_nothing(tmp_path):
     notebooks = {path.stem: path for path in (ROOT / "nbs").glob("[a-z]*.ipynb")}
-    text = scoreboard.page(notebooks, tmp_path, tmp_path / "small", scoreboard.judged(tmp_path))
+    stored = {item: scoreboard.scales(item, tmp_path) for item in scoreboard.PAPER}
+    text = scoreboard.page(notebooks, stored, tmp_path / "small", scoreboard.judged(tmp_path))
     lines = {item: next(line for line in text.splitlines() if f"]({item}.ipynb) |" in line) for item in scoreboard.PAPER}
     assert all("**Not reproduced**" in lines[item] and line_ends(lines[item], "none") for item in ("fig2", "table1", "table2", "table6"))
     assert all(f"![The last picture of {item}" in lines[item] or f"![A table: {item}]" in lines[item] for item in scoreboard.PAPER)
@@ -65,11 +66,11 @@ def test_a_cell_counts_the_runs_of_the_store(item):
 
 
 def test_a_card_tells_claim_what_is_published_what_ran_the_verdict_and_the_command(tmp_path):
-    bare = scoreboard.card("table1", tmp_path, {})
-    full = scoreboard.card("table1", ROOT / "results", scoreboard.judged(ROOT / "results"))
+    bare = scoreboard.card("table1", scoreboard.scales("table1", tmp_path), {})
+    full = scoreboard.card("table1", scoreboard.scales("table1", ROOT / "results"), scoreboard.judged(ROOT / "results"))
     for text in (bare, full):
         assert re.findall(r"^(.+)\n:   ", text, re.MULTILINE) == ["The paper's claim", "Published", "Ours", "Verdict", "Command"]
         assert "version 1, section 5" in text and "93.27 % on CIFAR-10" in text
     assert "No run is stored." in bare and "-p profile smoke" in bare
     assert re.search(r"`smoke`: \d+ of \d+ runs, digits, 3 seeds, ", full) and "-p profile laptop" in full and "undecided" in full
-    assert "Computed on this page" in scoreboard.card("table3", tmp_path, {})
+    assert "Computed on this page" in scoreboard.card("table3", scoreboard.scales("table3", tmp_path), {})

@@ -22,7 +22,7 @@ from typing import Any, Callable, Iterable, Iterator
 import click
 
 from .checks import choose, unwritable
-from .devices import processor, use_compilation_cache
+from .devices import processor, keep_warm
 from .experiment import Experiment
 from .paper.items import PROFILES, items, plans, store_of
 from .runs.checkpoints import under_way
@@ -213,7 +213,7 @@ def run_notebook(name: str, profile: str, parameters: tuple, store: str, out: st
         job = job_of(name, read, store, time_limit=time_limit)
         for folder in (out, read.get("out_dir", out)):
             make_folder(Path(folder).expanduser())  # now, not after hours of training
-        use_compilation_cache()
+        keep_warm()
         typed = [word for pair in parameters for word in ("-p", *pair)]
         same = [name, "--profile", profile, "--results", store, *typed]
         with helpers(workers - 1, same):
@@ -240,7 +240,7 @@ def train_notebook(name: str, profile: str, parameters: tuple, store: str,
     with one_sentence():
         read = {"profile": profile, "data_dir": data_dir}
         read |= read_parameters(name, parameters)
-        use_compilation_cache()
+        keep_warm()
         if start(job_of(name, read, store, **times), click.echo).failed:
             raise SystemExit(1)
 

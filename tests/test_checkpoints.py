@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -140,8 +141,8 @@ KILLED = """
 import importlib, sys
 r = importlib.import_module("pc_precision.runs.results")
 from pc_precision.experiment import Experiment
-from pc_precision.devices import use_compilation_cache
-use_compilation_cache(sys.argv[2])
+from pc_precision.devices import keep_warm
+keep_warm(sys.argv[2])
 exp = Experiment(model="mlp-6-6", algorithm="S+F-CN", limit=64, batch_size=32, epochs=320, patience=None)
 seen = lambda record: print(record.number, flush=True)
 r.run_missing(exp, r.pathlib.Path(sys.argv[1]), r.loader(None), type("P", (r.Progress,), {"__call__": lambda self, rec: seen(rec)})([], False), every=0)
@@ -160,12 +161,13 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path):
         if kills < 20:
             if kills % 4:                                    # while it trains, saves and evaluates
                 last = max((int(p.stem) for p in (tmp_path / "killed").glob(".checkpoints/*/[0-9]*")), default=0)
-                until = last + rng.randint(1, 4)
+                until = last + rng.randint(2, 5)
+                began = time.perf_counter()
                 while int(process.stdout.readline()) < until:
-                    pass
-                time.sleep(rng.uniform(0, 0.5))
+                    began = time.perf_counter()
+                time.sleep(rng.uniform(0, 2) * (time.perf_counter() - began))    # in epochs: no machine is too fast
             else:                                            # while it starts, reads and compiles
-                time.sleep(rng.uniform(1, 6))
+                select.select([process.stdout], [], [], rng.uniform(1, 6))
             process.send_signal(signal.SIGKILL)
             process.communicate()
             assert process.returncode == -signal.SIGKILL, "the run ended before it was killed twenty times"

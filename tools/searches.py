@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from optuna.distributions import FloatDistribution
 
+from pc_precision.devices import keep_warm
 from pc_precision.experiment import Experiment, resolve
 from pc_precision.paper.items import KNOWN, SEARCHED, row_settings, write_searches
 from pc_precision.runs.search import Search, open_study, quiet, read_best, search
@@ -65,6 +66,7 @@ def main() -> None:
     ask.add_argument("--gather", action="store_true")
     args = ask.parse_args()
     folder = args.results / "search"
+    keep_warm()
     if args.gather:
         write_searches(folder)
         return

@@ -24,7 +24,7 @@ import jax
 from ..experiment import Experiment
 from .queue import (
     Ended, Left, Limit, asked_by_signal, attempt, sentence, title, work_through)
-from ..devices import use_compilation_cache
+from ..devices import keep_warm
 from .results import Progress, loader, run_missing, version
 from .store import OUTCOMES, Store, run_text, write_whole
 from .search import (
@@ -203,7 +203,7 @@ def check_node(order: Order) -> None:
             "a run was given a GPU, but JAX on the node sees none: pip install "
             '"pc_precision[cuda]" there')
     if order.gpus:
-        use_compilation_cache()  # Ray ends a process that had a GPU after each run
+        keep_warm()  # Ray ends a process that had a GPU after each run
 
 # %% ../../nbs/26_cluster.ipynb #5f1f0f3c
 # so a worker that trains several runs reads the data once

@@ -28,6 +28,7 @@ EXAMPLES = DOCS / "examples"
 MEASURED = sorted((ROOT / "benchmarks").glob("*.md"))
 sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(DOCS)]
 
+import charts  # noqa: E402
 import explorer  # noqa: E402
 import scoreboard  # noqa: E402
 from readme import readable  # noqa: E402
@@ -47,18 +48,6 @@ outputs are those of the run that we committed. In Colab, first run `%pip instal
 | --- | --- |
 {rooms}
 """
-TERAFLOPS = 10.0
-COSTS = """\
-The hours are those of one device, and they are upper bounds, because a run that stops early needs fewer epochs. Tables share runs, and we train each run
-once, so all tables together cost less than the sum of their hours. An empty cell means that the table has no such runs.
-
-### Counted, profile `paper`
-
-We count the multiplications and additions of the products in all layers (with the light cone), for all training images and for the evaluation after each
-epoch, and divide them by {teraflops:g} TFLOP/s. **That rate is an assumption**, not a measurement: on a device that reaches R TFLOP/s the hours are these
-times {teraflops:g}/R. You can compare them with one published time: the authors' program took about 17 minutes a seed on one A100 for VGG5 on CIFAR-10 by
-S+F with T = 7. If that run had 50 epochs of what we count here, the device reached {rate:.1f} TFLOP/s."""
-NO_COSTS = "We have not measured this: `results/` holds no run of the profile. After one run of a kind, `pc-precision status` tells the hours on its device."
 
 
 def sources() -> dict[Path, str]:
@@ -122,12 +111,8 @@ def with_figures(cells: list, stem: str, page: str) -> None:
     outputs = [out for cell in cells if cell.cell_type == "code" for out in cell.outputs]
     drawn = [out.data for out in outputs if "image/svg+xml" in out.get("data", {})]
     for number, data in enumerate(drawn, 1):
-        name, alt = f"figures/{stem}_{number}.svg", html.escape(data.pop("text/plain"))
-        drawing = data.pop("image/svg+xml")
-        write(f"extra/{name}", drawing)
-        there = os.path.relpath(name, Path(page).parent)
-        wide = " wide" * (float(re.search(r'<svg [^>]*?width="([\d.]+)pt"', drawing)[1]) > 400)
-        data["text/html"] = f'<figure class="plot{wide}"><a href="{there}"><img src="{there}" alt="{alt}" loading="lazy"></a></figure>'
+        drawing, alt = data.pop("image/svg+xml"), data.pop("text/plain")
+        data["text/html"] = charts.picture(f"{stem}_{number}", drawing, alt, page)
 
 
 def as_page(source: Path, page: str, pages: dict[Path, str], card: str = ""):
@@ -303,21 +288,6 @@ def measured(pages: dict[Path, str]) -> str:
     return "\n\n".join(lowered(text) for text in found) or none
 
 
-def costs() -> str:
-    """GPU hours of every table: counted, and measured where the store holds such runs."""
-    pc, counts = importlib.import_module("pc_precision"), importlib.import_module("pc_precision.paper.costs")
-    table = lambda frame: pc.paper.to_markdown(counts.shown(frame))
-    runs, wanted = list(pc.runs.Store(ROOT / "results").runs()), counts.every_table("paper")
-    anchor = pc.Experiment(dataset="cifar10", model="vgg5", algorithm="S+F", T=7, select="test")
-    rate = counts.operations(anchor) / (17 * 60) / 1e12
-    text = COSTS.format(teraflops=TERAFLOPS, rate=rate) + "\n\n" + table(counts.counted_table(wanted, TERAFLOPS))
-    for profile in importlib.import_module("pc_precision.paper.items").PROFILES:
-        found = counts.measured_tables(counts.every_table(profile), runs)
-        text += f"\n\n### Measured, profile `{profile}`\n\n" + ("" if found else NO_COSTS)
-        text += "\n\n".join(f"These hours are upper bounds for one {device}. We take the seconds of an epoch with its evaluation and a share of the compilation:\n\n{table(frame)}" for device, frame in found.items())
-    return text
-
-
 def runs_in_words() -> str:
     """Write what the page of the runs shows beside it; sentences on what runs there are."""
     data = explorer.collect(ROOT / "results")
@@ -330,7 +300,7 @@ def write_pages(pages: dict[Path, str]) -> None:
     for path in sorted(DOCS.glob("*.md")):
         text = path.read_text(encoding="utf-8")
         text = text if path.name == "equations.md" else relinked(text, path, path.name, pages)
-        text = text.replace("{costs}", costs()) if path.name == "cluster.md" else text
+        text = text.replace("{costs}", charts.costs()) if path.name == "cluster.md" else text
         text = text.replace("{runs}", runs_in_words()) if path.name == "explore.md" else text
         if path.name == "cite.md":
             text = text.replace("{{version}}", f"{{{settings()['version']}}}").replace("{{url}}", f"{{{settings()['git_url']}}}")

@@ -10,21 +10,21 @@ import pandas as pd
 import pytest
 
 import pc_precision as pc
-from pc_precision.data import DatasetInfo
+from pc_precision.data import DATASETS, DatasetInfo, load
 from pc_precision.energy import Output
 from pc_precision.experiment import Experiment, Recipe, resolve
 from pc_precision.layers import Module
 from pc_precision.learning import learn
 from pc_precision.paper.costs import (
-    by_device, compiled_programs, cost_table, costs, counted_table, every_table, flops, hours_of, images_of, largest_batches, layer_flops,
-    measured_tables, operations, parameter_count, shown, sizes, step_costs,
-    timing_table)
+    Step, by_device, compiled_programs, cost_table, costs, counted_table, every_table, flops, hours_of, images_of, largest_batches, layer_flops,
+    measured_tables, operations, parameter_count, program_flops, shown, sizes, step_costs, step_flops, timing_table, training_flops)
 from pc_precision.paper.items import items
 from pc_precision.runs.queue import cost, epoch_seconds
 from pc_precision.training import Hyper, Plan, make_algorithm, report
 
 WIDE = pc.mlp([256] * 4, 256, activation="identity")          # products of 256x256 only, nothing else of weight
 IMAGE = (16, 16, 1)
+AUTHORS = dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1, nesterov=True)
 INFO = DatasetInfo("wide", 256, IMAGE, (0.0,), (1.0,), False, 0, "", False)
 
 
@@ -50,6 +50,43 @@ def test_flops_are_what_the_compiled_program_does(rule, T, freeze, monkeypatch):
     monkeypatch.setattr(jax.lax, "scan", partial(jax.lax.scan, unroll=True))      # XLA counts the body of a loop once
     counted = flops(WIDE, IMAGE, rule, T, dense=not freeze)
     assert counted <= compiled_flops(rule, T, freeze) < 1.04 * counted      # biases, errors, energies: a few per cent
+
+
+@pytest.mark.parametrize("algorithm", ["BP", "PC", "D+F", "S+F"])
+def test_the_program_of_a_step_has_the_products_that_the_formulas_count(algorithm):
+    exp = Experiment(dataset="cifar10", model="vgg5", width=1 / 16, algorithm=algorithm, batch_size=2, T=None if algorithm == "BP" else 4)
+    info = DATASETS["cifar10"]
+    assert step_flops(exp, info) == training_flops(exp, info) == flops(pc.vgg("vgg5", 10, 1 / 16), info.image, exp.recipe.rule, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm, settings", [
+    ("ePC", {}), ("Meta-PC", {}), ("EP", {}), ("PC-ALM", {}), ("iPC", {}), ("S+F", AUTHORS | {"skip": 0.01})])
+def test_products_are_those_that_xla_counts_in_the_program(algorithm, settings, monkeypatch):
+    monkeypatch.setattr(jax.lax, "scan", partial(jax.lax.scan, unroll=True))
+    exp = Experiment(model="mlp-256-256-256-256", algorithm=algorithm, batch_size=64, T=5, **settings)
+    data = load("digits")
+    compiled = Step(exp, data).program.cost_analysis()["flops"] / 64
+    assert 0.98 < compiled / training_flops(exp, data.info) < 1.15  # an optimiser's 15 operations a weight, and errors, in 64 images
+
+
+def test_a_skipping_cone_counts_as_backpropagation_with_the_authors_spikes_at_any_depth():
+    data = load("digits", limit=64)
+    for depth in (5, 20):
+        exp = Experiment(model="mlp" + (depth - 1) * "-64", algorithm="S+F", batch_size=2, limit=64, skip=0.01, **AUTHORS)
+        assert training_flops(exp, data.info) == training_flops(replace(exp, algorithm="BP"), data.info)
+        deep = training_flops(replace(exp, skip=0.0), data.info) / training_flops(exp, data.info)
+        assert deep > {5: 1.1, 20: 5}[depth], "more than 16 layers: all of them at every step"
+
+
+def test_equal_products_count_once_and_those_that_nothing_needs_not_at_all():
+    def program(x, w):
+        twice = jax.jit(lambda x: x @ w)(x) + x @ w
+        unused = (x + 1) @ w
+        return jax.lax.scan(lambda c, _: (c @ w, None), twice, length=3)[0]
+
+    traced = jax.make_jaxpr(program)(jnp.ones((5, 4)), jnp.ones((4, 4)))
+    assert program_flops(traced) == (1 + 3) * 2 * 5 * 4 * 4
 
 
 def test_flops_of_a_chain_counted_by_hand():

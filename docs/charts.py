@@ -103,3 +103,35 @@ def costs() -> str:
              for (profile, device), table in hours.items()]
     return COSTS.format(least=called(total.idxmin()), least_hours=total.min(), most=called(total.idxmax()), most_hours=total.max(), teraflops=TERAFLOPS,
                         chart=costs_chart(hours), rate=counts.operations(anchor) / (17 * 60) / 1e12, downloads=", ".join(files))
+
+
+PEERS = ROOT / "benchmarks" / "peers.csv"
+SUBJECTS = {  # look of each subject of the benchmark: marker, colour
+    "BP": ("o", "black"), "PC": ("s", "vermilion"), "PC dense": ("D", "purple"), "ePC": ("*", "sky"), "S+F": ("X", "blue"),
+    "S+F skip": (">", "green"), "PCX": ("v", "orange"), "FabricPC PC": ("P", "yellow"), "FabricPC ePC": ("p", "yellow")}
+SPEED = """\
+## Measured
+
+{vgg_chart}
+
+{depth_chart}
+
+{claims}
+
+[The benchmarks' README](../benchmarks/README.md) explains what each method does and how we measure. All numbers, among them memory, compilation and the
+agreement with the peers in float64: {download}. {provenance}"""
+
+
+def ratios(rows: pd.DataFrame, ax: Any, place: Any) -> None:
+    """A mark for the ratio of each method to backpropagation, with the least and the largest of its turns; place: of a row on the other axis."""
+    for subject, (marker, colour) in SUBJECTS.items():
+        own = rows[rows["subject"] == subject]
+        if len(own):
+            spread = [own["ratio_to_bp"] - own["ratio_least"], own["ratio_most"] - own["ratio_to_bp"]]
+            place(ax, own, spread, dict(fmt=marker, color=COLOURS[colour], label=subject, elinewidth=.8, markersize=4.5, markeredgecolor="black", markeredgewidth=.4))
+
+
+def in_words(rows: pd.DataFrame) -> str:
+    """The ratios of a chart for those who cannot see it."""
+    told = lambda own: ", ".join(f"{row.subject} {row.ratio_to_bp:.2g}" for row in own.itertuples())
+    return "; ".join(f"{net}: {told(own)}" for net, own in rows.groupby("net", sort=False))

@@ -63,7 +63,7 @@ TARGETS = {"h100": Target("gpu", "NVIDIA H100", 494.7, "jax-cuda13-pjrt", {     
                n: dict(platform="cuda", target_config=H100, topology=f"1x1x{n}") for n in (1, 8)}),
            "tpu_v5e": Target("tpu", "TPU v5e", 197.0, "libtpu", {                     # bfloat16
                n: dict(platform="tpu", topology_name=name) for n, name in ((1, "v5e:2x2"), (8, "v5e:2x4"))})}
-NETS = TIMING["paper"]["data"]                               # a network of the paper and its data
+NETS = TIMING["paper"]["data"] | {"resnet18": "cifar10"}      # a network of the paper and its data
 WAYS = [("BP", "none"), ("PC", "none"), ("S+F", "none"), ("iPC", "none"), ("ePC", "none"), ("PC", "bn"), ("S+F", "bn")]
 
 
@@ -151,7 +151,7 @@ def measured(program: str, exp: Experiment, target: Target, devices: int, text: 
     "The columns of a program that was compiled. Memory is that of each device."
     info, train = DATASETS[exp.dataset], program == "train"
     net = network(exp, info.classes)
-    operations = training_flops(exp, net, info.image) if train else sum(layer_flops(net, info.image))
+    operations = training_flops(exp, info) if train else sum(layer_flops(net, info.image))
     calls = convolutions(text, target.platform)
     calls["fell_back"] += max(0, fewest(program, net, info.image) - sum(calls.values()))
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes

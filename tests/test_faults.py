@@ -274,7 +274,10 @@ def mutated(rng, value):
 def test_odd_content_is_refused_or_can_be_tabulated(store):
     rng, path = random.Random(1), Store(store).path(EXP)
     whole = read_run(path)
-    del whole["checksum"]                                    # as in files of schema 1, which carry none
+    del whole["checksum"]
+    with pytest.raises(ValueError, match="not what was written"):
+        parse_run(json.dumps(whole).encode(), path)
+    whole["schema"] = 1                                      # whose files carry none
     read = 0
     for _ in range(600):
         odd = mutated(rng, whole)

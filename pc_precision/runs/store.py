@@ -97,7 +97,8 @@ def check_run(content: dict[str, Any], key: str) -> None:
     if run.key != key or key_of(run.experiment) not in (None, key):
         raise ValueError("its settings do not give its key")
     twice = len({row[:4] for row in run.rows}) < len(run.rows)
-    if twice or run.checksum not in (None, checksum(content)):
+    bare = run.schema < 2 and run.checksum is None  # files of schema 1 carry none
+    if twice or run.checksum != (None if bare else checksum(content)):
         raise ValueError("it is not what was written")
 
 

@@ -106,32 +106,127 @@ def costs() -> str:
 
 
 PEERS = ROOT / "benchmarks" / "peers.csv"
-SUBJECTS = {  # look of each subject of the benchmark: marker, colour
-    "BP": ("o", "black"), "PC": ("s", "vermilion"), "PC dense": ("D", "purple"), "ePC": ("*", "sky"), "S+F": ("X", "blue"),
-    "S+F skip": (">", "green"), "PCX": ("v", "orange"), "FabricPC PC": ("P", "yellow"), "FabricPC ePC": ("p", "yellow")}
+SUBJECTS = {  # how a method of the benchmark looks: colour, marker
+    "BP": ("black", "o"), "PC": ("vermilion", "s"), "PC dense": ("purple", "D"), "ePC": ("sky", "*"), "S+F": ("blue", "X"),
+    "S+F skip": ("green", ">"), "PCX": ("orange", "v"), "FabricPC PC": ("yellow", "P"), "FabricPC ePC": ("yellow", "p")}
 SPEED = """\
-## Measured
+## A step against backpropagation and the peers
 
-{vgg_chart}
-
-{depth_chart}
+{nets}
 
 {claims}
 
-[The benchmarks' README](../benchmarks/README.md) explains what each method does and how we measure. All numbers, among them memory, compilation and the
-agreement with the peers in float64: {download}. {provenance}"""
+## Cost over depth
+
+{depths}
+
+{depth_claims}
+
+[The benchmarks' README](../benchmarks/README.md) says what each method does and how we measure. All numbers, with memory, compilation and the agreement with the
+peers in float64, are in {download}.
+
+{provenance}
+"""
 
 
-def ratios(rows: pd.DataFrame, ax: Any, place: Any) -> None:
-    """A mark for the ratio of each method to backpropagation, with the least and the largest of its turns; place: of a row on the other axis."""
-    for subject, (marker, colour) in SUBJECTS.items():
+def measured() -> pd.DataFrame:
+    """The rows of the benchmark that were run, not only compiled."""
+    rows = pd.read_csv(PEERS)
+    return rows[rows["turns"] > 0]
+
+
+def told(rows: pd.DataFrame) -> str:
+    """The ratios to backpropagation in words, a network after the other."""
+    ratios = lambda own: ", ".join(f"{row.subject} {row.ratio_to_bp:.2g}" for row in own.itertuples() if row.subject in SUBJECTS)
+    return "; ".join(f"{net}: {ratios(own)}" for net, own in rows.groupby("net", sort=False))
+
+
+def ratio_points(ax: Any, rows: pd.DataFrame, across: bool, at: Any, join: str) -> None:
+    """Each method's ratio to backpropagation with the least and the largest of its turns.
+
+    across: whether ratios lie on the x axis; at: the places of rows on the other axis; join: the line's style.
+    """
+    for subject, (colour, marker) in SUBJECTS.items():
         own = rows[rows["subject"] == subject]
+        spread = [own["ratio_to_bp"] - own["ratio_least"], own["ratio_most"] - own["ratio_to_bp"]]
+        places = own["ratio_to_bp"], at(own)
+        look = dict(marker=marker, linestyle=join, color=COLOURS[colour], markeredgecolor="black", markeredgewidth=0.4, markersize=5, linewidth=1)
         if len(own):
-            spread = [own["ratio_to_bp"] - own["ratio_least"], own["ratio_most"] - own["ratio_to_bp"]]
-            place(ax, own, spread, dict(fmt=marker, color=COLOURS[colour], label=subject, elinewidth=.8, markersize=4.5, markeredgecolor="black", markeredgewidth=.4))
+            ax.errorbar(*(places if across else places[::-1]), **{"xerr" if across else "yerr": spread}, label=subject, **look)
 
 
-def in_words(rows: pd.DataFrame) -> str:
-    """The ratios of a chart for those who cannot see it."""
-    told = lambda own: ", ".join(f"{row.subject} {row.ratio_to_bp:.2g}" for row in own.itertuples())
-    return "; ".join(f"{net}: {told(own)}" for net, own in rows.groupby("net", sort=False))
+def nets_chart(rows: pd.DataFrame) -> str:
+    """A line for each VGG, a mark for each method."""
+    nets = list(dict.fromkeys(rows["net"]))
+    fig, [[ax]] = page_figure(height=0.6 + 0.35 * len(nets))
+    ratio_points(ax, rows, True, lambda own: [nets.index(net) for net in own["net"]], "none")
+    ax.set(xscale="log", xlabel="processor time of a step over backpropagation's", yticks=range(len(nets)), ylim=(len(nets) - 0.5, -0.5))
+    ax.set_yticklabels(nets)
+    fig.legend(loc="outside lower center", ncols=7, fontsize=7.5, frameon=False)
+    return chart(fig, "speed_nets", f"Processor time of a training step over backpropagation's. {told(rows)}.", "speed.md")
+
+
+def depths_chart(rows: pd.DataFrame) -> str:
+    """A line for each method over the depth of the networks."""
+    fig, [[ax]] = page_figure(height=2.8)
+    ratio_points(ax, rows, False, lambda own: own["layers"], "-")
+    ticks = sorted(set(rows["layers"]))
+    ax.set(xscale="log", yscale="log", xlabel="layers", ylabel="processor time of a step\nover backpropagation's", xticks=ticks)
+    ax.set_xticklabels(ticks)
+    ax.minorticks_off()
+    fig.legend(loc="outside right center", fontsize=7.5, frameon=False)
+    return chart(fig, "speed_depths", f"Processor time of a training step over backpropagation's, by depth. {told(rows)}.", "speed.md")
+
+
+def span(values: pd.Series) -> str:
+    """The least and the largest of some numbers, two digits each."""
+    low, high = (f"{value:.2g}" for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def against(rows: pd.DataFrame, subject: str, other: str) -> pd.Series:
+    """A method's time over another's, by network, where both were measured."""
+    by = rows.pivot_table(index="net", columns="subject", values="ratio_to_bp", sort=False)
+    return (by[subject] / by[other]).dropna() if {subject, other} <= set(by) else pd.Series(dtype=float)
+
+
+def claims(rows: pd.DataFrame) -> str:
+    """What the measurements of the VGGs say, a sentence each."""
+    peers = [name for name in ("PCX", "FabricPC PC") if name in set(rows["subject"])]
+    ours = rows[rows["subject"].isin(("BP", "PC", "S+F"))]
+    narrow, full = (ours[ours["net"].str.contains("/") == part]["share_of_product"] * 100 for part in (True, False))
+    memory = rows.pivot_table(index="net", columns="subject", values="peak_mib")
+    said = [
+        f"A step of PC takes {span(against(rows, 'PC', 'BP'))} times the processor time of backpropagation, a step of S+F in the authors' setting "
+        f"{span(against(rows, 'S+F', 'BP'))} times; if S+F skips what hardly weighs, {span(against(rows, 'S+F skip', 'BP'))} times."]
+    said += [f"A step of {name} takes {span(against(rows, name, 'PC'))} times as long as a step of our PC, which computes the same." for name in peers]
+    said += [
+        f"Our backpropagation takes {span(1 / against(rows, 'plain XLA', 'BP'))} times as long as plain `jax.grad` with XLA's kernels.",
+        f"PC needs at its peak {span((memory['PC'] / memory['PCX']).dropna())} times the memory of PCX.",
+        f"A step of our BP, PC or S+F reaches {span(narrow)} % of the speed of one large matrix product in networks of width 1/8, and {span(full)} % in the paper's.",
+        f"Compiling takes at most {rows.loc[rows['subject'].isin(SUBJECTS) & ~rows['subject'].isin(peers), 'compile_cpu_seconds'].max():.0f} seconds of processor time."]
+    return "\n".join(f"- {sentence}" for sentence in said)
+
+
+def depth_claims(rows: pd.DataFrame) -> str:
+    """What the measurements of the MLPs say, a sentence each."""
+    deep = rows[rows["layers"] == rows["layers"].max()].set_index("subject")
+    skip = deep.loc["S+F skip"]
+    ratio = lambda name: f"{deep.loc[name, 'ratio_to_bp']:.2g}"
+    return "\n".join([
+        f"- In {skip.layers} layers, dense inference costs {ratio('PC dense')} steps of backpropagation, the light cone {ratio('PC')}: every layer moves at every step.",
+        f"- A skipping cone costs {ratio('S+F skip')} steps of backpropagation at that depth, because it makes the same products. S+F without skipping costs {ratio('S+F')}.",
+        f"- Skipping changes the weight gradient of a layer by up to {100 * skip.skip_error:.2g} % there (measured in float64). The bound that "
+        f"[the inference chapter](../nbs/05_inference.ipynb) proves is {skip.skip_bound:.0e} times the gradient: it lets every layer amplify a difference by its largest "
+        "singular value, so it is tight in shallow networks alone."])
+
+
+def speed() -> str:
+    """The measured part of the page on speed: charts, sentences and the file behind them."""
+    rows = measured()
+    vggs, mlps = (rows[rows["net"].str.startswith(kind)] for kind in ("vgg", "mlp"))
+    made = rows.iloc[-1]
+    provenance = (f"We measured on {made.processor} with {made.threads} threads, commit {made.commit}, {made.date}. Versions: "
+                  + "; ".join(dict.fromkeys(rows["versions"])) + ".")
+    return SPEED.format(nets=nets_chart(vggs), claims=claims(vggs), depths=depths_chart(mlps), depth_claims=depth_claims(mlps),
+                        download=download(pd.read_csv(PEERS).set_index("net"), "peers"), provenance=provenance)

@@ -1,5 +1,5 @@
-"""Bring together docs/_pages, the source that Sphinx reads: the written pages of docs/, the notebooks as pages, the
-measured tables of benchmarks/, and the reference's list of public names, each with its example of docs/examples/.
+"""Bring together docs/_pages, the source that Sphinx reads: the written pages of docs/ with their charts, the notebooks as
+pages, and the reference's list of public names, each with its example of docs/examples/.
 
 usage: python docs/gather.py
 
@@ -8,7 +8,6 @@ go, links between notebooks become links between pages, and "equation (4)" becom
 """
 import ast
 import dataclasses
-import html
 import importlib
 import json
 import os
@@ -25,7 +24,6 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 PAGES = DOCS / "_pages"
 EXAMPLES = DOCS / "examples"
-MEASURED = sorted((ROOT / "benchmarks").glob("*.md"))
 sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(DOCS)]
 
 import charts  # noqa: E402
@@ -52,8 +50,7 @@ outputs are those of the run that we committed. In Colab, first run `%pip instal
 
 def sources() -> dict[Path, str]:
     """Every notebook, every written page, every measured table, and the page it becomes."""
-    found = {ROOT / "index.ipynb": "index.ipynb"} | {path: "speed.md" for path in MEASURED}
-    found |= {path: path.name for path in DOCS.glob("*.md")}
+    found = {ROOT / "index.ipynb": "index.ipynb"} | {path: path.name for path in DOCS.glob("*.md")}
     for path in sorted((ROOT / "nbs").glob("*.ipynb")):
         if not path.is_symlink():
             found[path] = f"{'library' if path.name[0].isdigit() else 'paper'}/{path.name}"
@@ -275,19 +272,6 @@ def write_reference() -> None:
         ":maxdepth: 1", ":hidden:"))
 
 
-def lowered(text: str) -> str:
-    """Markdown with each heading one level down."""
-    parts = re.split(r"(^```.*?^```)", text, flags=re.MULTILINE | re.DOTALL)
-    return "".join(part if part.startswith("```") else re.sub(r"^#", "##", part, flags=re.MULTILINE) for part in parts)
-
-
-def measured(pages: dict[Path, str]) -> str:
-    """Every table of benchmarks/, a section each."""
-    found = [relinked(path.read_text(encoding="utf-8").strip(), path, "speed.md", pages) for path in MEASURED]
-    none = "## Measured\n\nNo table is kept in `benchmarks/` yet; run the scripts there for your machine."
-    return "\n\n".join(lowered(text) for text in found) or none
-
-
 def runs_in_words() -> str:
     """Write what the page of the runs shows beside it; sentences on what runs there are."""
     data = explorer.collect(ROOT / "results")
@@ -295,22 +279,24 @@ def runs_in_words() -> str:
     return explorer.told(data)
 
 
+MADE = {"{costs}": charts.costs, "{measured}": charts.speed, "{runs}": runs_in_words}      # what a written page leaves to be made
+
+
 def write_pages(pages: dict[Path, str]) -> None:
     """The pages of docs/ that are written by hand."""
     for path in sorted(DOCS.glob("*.md")):
         text = path.read_text(encoding="utf-8")
+        for mark, make in MADE.items():
+            text = text.replace(mark, make()) if mark in text else text
         text = text if path.name == "equations.md" else relinked(text, path, path.name, pages)
-        text = text.replace("{costs}", charts.costs()) if path.name == "cluster.md" else text
-        text = text.replace("{runs}", runs_in_words()) if path.name == "explore.md" else text
         if path.name == "cite.md":
             text = text.replace("{{version}}", f"{{{settings()['version']}}}").replace("{{url}}", f"{{{settings()['git_url']}}}")
-        write(path.name, text + (f"\n{measured(pages)}\n" if path.name == "speed.md" else ""))
+        write(path.name, text)
 
 
 def write_sources(pages: dict[Path, str]) -> None:
     """What each page is made from, a path in the repository by the page's name: conf.py links to it."""
-    found = {page: path for path, page in pages.items() if path not in MEASURED}
-    found |= {f"{folder}/index": Path(__file__) for folder in ("library", "paper")} | {"reference/index": DOCS / "reference.txt"}
+    found = {page: path for path, page in pages.items()} | {f"{folder}/index": Path(__file__) for folder in ("library", "paper")} | {"reference/index": DOCS / "reference.txt"}
     found |= {f"reference/{module_of(path)}": path for path, page in pages.items() if page.startswith("library/")}
     made = {page.removesuffix(".md").removesuffix(".ipynb"): path.relative_to(ROOT).as_posix() for page, path in found.items()}
     (PAGES / "sources.json").write_text(json.dumps(made, indent=1), encoding="utf-8")

@@ -1,0 +1,76 @@
+"""The charts of the written pages say in words what they draw, and their files hold the numbers."""
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "docs"))
+
+import charts  # noqa: E402
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    """A benchmark of two VGGs and two MLPs with numbers that a person can check."""
+    times = {"BP": 1.0, "PC": 2.0, "PC dense": 4.0, "S+F": 1.8, "S+F skip": 1.1, "PCX": 10.0, "plain XLA": 0.5}
+    nets = {"vgg5/8": 5, "vgg5": 5, "mlp5": 5, "mlp40": 40}
+    made = [dict(net=net, layers=L, subject=name, turns=3, ratio_to_bp=ratio * (1 if name == "BP" or L == 5 else 3), share_of_product=0.25 if "/" in net else 0.5,
+                 peak_mib=100 * ratio, compile_cpu_seconds=9.4, skip_error=0.012, skip_bound=3e5, processor="a processor", threads=2, commit="abc", date="2026-01-01",
+                 versions="jax 1") for net, L in nets.items() for name, ratio in times.items()]
+    frame = pd.DataFrame(made)
+    return frame.assign(ratio_least=frame["ratio_to_bp"] * 0.9, ratio_most=frame["ratio_to_bp"] * 1.2)
+
+
+@pytest.fixture
+def extra(tmp_path, monkeypatch) -> Path:
+    """Where files of the site go."""
+    monkeypatch.setattr(charts, "EXTRA", tmp_path)
+    return tmp_path
+
+
+def test_a_chart_has_its_words_and_every_mark(rows, extra):
+    shown = charts.nets_chart(rows[rows["net"].str.startswith("vgg")])
+    assert 'alt="Processor time' in shown and "vgg5/8: BP 1, PC 2, PC dense 4, S+F 1.8, S+F skip 1.1, PCX 10; vgg5:" in shown
+    drawing = (extra / "figures" / "speed_nets.svg").read_text()
+    assert all(f">{name}<" in drawing for name in ("BP", "PC dense", "S+F skip", "PCX", "vgg5/8")) and "plain XLA" not in drawing
+
+
+def test_words_of_a_picture_are_escaped_and_a_wide_one_scrolls(extra):
+    shown = charts.picture("one", '<svg width="500pt"/>', 'a "b" < c', "paper/one.ipynb")
+    assert 'alt="a &quot;b&quot; &lt; c"' in shown and 'class="plot wide"' in shown and 'src="../figures/one.svg"' in shown
+    assert 'class="plot"' in charts.picture("two", '<svg width="300pt"/>', "words", "two.md")
+
+
+def test_each_sentence_gives_the_numbers_of_the_rows(rows):
+    vggs, mlps = (rows[rows["net"].str.startswith(kind)] for kind in ("vgg", "mlp"))
+    said = charts.claims(vggs)
+    assert "PC takes 2 times the processor time" in said and "setting 1.8 times" in said and "weighs, 1.1 times" in said
+    assert "PCX takes 5 times as long" in said and "FabricPC" not in said
+    assert "takes 2 times as long as plain" in said                    # plain: half of ours
+    assert "0.2 times the memory of PCX" in said and "reaches 25 %" in said and "and 50 % in" in said and "most 9 seconds" in said
+    deep = charts.depth_claims(mlps)
+    assert "In 40 layers, dense inference costs 12 steps" in deep and "light cone 6:" in deep and "cone costs 3.3 steps" in deep
+    assert "up to 1.2 %" in deep and "is 3e+05 times" in deep
+
+
+def test_a_span_names_one_number_once():
+    assert charts.span(pd.Series([2.04, 2.0])) == "2" and charts.span(pd.Series([0.5, 21.0])) == "0.5 to 21"
+
+
+def test_the_page_offers_every_number(rows, extra, tmp_path, monkeypatch):
+    rows.to_csv(tmp_path / "peers.csv", index=False)
+    monkeypatch.setattr(charts, "PEERS", tmp_path / "peers.csv")
+    page = charts.speed()
+    assert '<a href="data/peers.csv" download>' in page and "commit abc, 2026-01-01" in page and "{" not in page
+    pd.testing.assert_frame_equal(pd.read_csv(extra / "data" / "peers.csv"), rows, check_dtype=False)
+
+
+@pytest.mark.slow
+def test_hours_are_those_of_the_tables(extra):
+    hours = charts.hours_by_device()
+    shown, total = charts.costs_chart(hours), hours["paper", "counted"].xs("all", level="net")["all"]
+    assert f"paper, counted: Figure 2 {total['fig2']:.2g}" in shown and "nan" not in shown
+    drawing = (extra / "figures" / "costs.svg").read_text()
+    assert all(f">{charts.called(name)}<" in drawing for name in total.index)

@@ -7,8 +7,8 @@ __all__ = ['READINGS', 'NOISE', 'GROWING', 'rows', 'Settled', 'Inference', 'size
            'DenseState', 'dense', 'follow', 'nearer', 'rest_of', 'initial_pass', 'pull', 'pulls', 'backward', 'at_rest',
            'still', 'full', 'Moving', 'start', 'predict', 'left_out', 'predicted', 'local_gradient', 'output_error',
            'moved', 'clamped', 'read_moving', 'grows', 'cone', 'check_resting', 'worth', 'only', 'skip_bound',
-           'gradient_bounds', 'error_coordinates', 'sweep', 'infer', 'check_target', 'check_numbers',
-           'check_covariance', 'as_output', 'relax', 'relax_dense']
+           'check_chain', 'gradient_bounds', 'product_norms', 'error_coordinates', 'sweep', 'infer', 'check_target',
+           'check_numbers', 'check_covariance', 'as_output', 'relax', 'relax_dense']
 
 # %% ../nbs/05_inference.ipynb #ac3134fc
 from functools import partial
@@ -512,45 +512,90 @@ def only(row: tuple, kept: Any) -> tuple:
 
 # %% ../nbs/05_inference.ipynb #5c1b0a05
 def skip_bound(net: Network, covariance: Any, reading: str, skip: float, x_step: float,
-               momentum: float, nesterov: bool, norms: Any,
+               momentum: float, nesterov: bool, norms: Any, products: Any,
                displacement: float) -> np.ndarray:
     """The most (L,) by which skipping changes the norm of each layer's displacement.
 
     It holds for a chain with squared error under SGD.
-    norms: (L,) bounds of the layers' Jacobians in their input; displacement: norm of
-    the output's. Raises ValueError for a graph.
+    norms: (L,) bounds of the layers' Jacobians in their input, wherever they are taken;
+    products: (L, L), see `product_norms`; displacement: norm of the output's. Raises
+    ValueError for a graph.
     """
-    if net.parents is not None:
-        raise ValueError(
-            "the bound of skip is that of a chain, but this network is a graph")
-    size, gap = np.append(np.zeros(len(net) - 1), displacement), np.zeros(len(net))
-    traces, norms = [np.zeros(len(net) - 1)] * 2, np.asarray(norms)
+    check_chain(net)
+    size, gap = np.zeros((2, len(net), len(net)))  # by layer, and by where it arose
+    size[-1, -1] = displacement
+    traces, norms = [np.zeros_like(size[:-1])] * 2, np.asarray(norms)
     table = [np.asarray(a, np.float64) for a in rows(net, covariance, reading)]
     kept = worth(net, covariance, reading, skip) or np.ones_like(table, bool)
     for t, keeps in enumerate(zip(*kept)):
         weights, rates = (part[t] for part in table)
-        bounds = gradient_bounds(size, gap, norms, weights, rates, *keeps)
+        bounds = gradient_bounds(size, gap, norms, products, weights, rates, *keeps)
         for i, gradient in enumerate(bounds):
             traces[i] = gradient + momentum * traces[i]
             move = gradient + momentum * traces[i] if nesterov else traces[i]
             (size, gap)[i][:-1] += x_step * move
-    return gap
+    return (gap * products).sum(1)
 
 
-def gradient_bounds(size: Any, gap: Any, norms: Any, weights: Any, rates: Any,
-                    kept: Any, moving: Any) -> tuple:
-    """Bounds (L - 1,) of the full gradients, and of what skipping changes in them.
+def check_chain(net: Network) -> None:
+    "Raise a ValueError for a graph."
+    if net.parents is not None:
+        raise ValueError(
+            "the bound of skip is that of a chain, but this network is a graph")
 
+
+def gradient_bounds(size: Any, gap: Any, norms: Any, products: Any, weights: Any,
+                    rates: Any, kept: Any, moving: Any) -> tuple:
+    """Bounds (L - 1, L) of the full gradients, and of what skipping changes in them.
+
+    size, gap: bounds of the displacements and of their change, by where they arose;
     kept, moving: the weights and the rates that skipping keeps.
     """
-    below = lambda a: np.append(0, a[:-1])
-    errors, differ = size + norms * below(size), gap + norms * below(gap)
-    own, pull = weights * errors, weights * norms * errors
-    own_gap = np.where(kept, weights * differ, own)
-    turned = 2 * errors * (below(gap) > 0)  # where the Jacobian may differ
-    pull_gap = np.where(kept, weights * norms * (differ + turned), pull)
-    full = (rates * own)[:-1] + rates[:-1] * pull[1:]
-    return full, np.where(moving[:-1], rates[:-1] * (own_gap[:-1] + pull_gap[1:]), full)
+    below, column = lambda a: np.append(0, a[:-1]), lambda a: a[:, None]
+    here = lambda a: np.diag(a)[:-1]  # what arises in the hidden layers themselves
+    reach, change = ((rows * products).sum(1) for rows in (size, gap))
+    errors, differ = reach + norms * below(reach), change + norms * below(change)
+    front = column(reach == 0)[:-1]
+    own = here(weights * errors)
+    own_gap = column(weights[:-1]) * gap[:-1] + here(weights * norms * below(change))
+    # the layer above each hidden one pulls on it
+    pulls = lambda a: here(np.append((weights * norms * a)[1:], 0))
+    passed = lambda rows: column(weights[1:]) * rows[1:]
+    turned = 2 * errors * (below(change) > 0)  # where the Jacobian may differ
+    pull = np.where(front, passed(size), pulls(errors))
+    pull_gap = np.where(front, passed(gap), pulls(differ + turned))
+    full = own + pull
+    skipping = (np.where(column(kept[:-1]), own_gap, own)
+                + np.where(column(kept[1:]), pull_gap, pull))
+    changed = np.where(column(moving[:-1]), skipping, full)
+    return column(rates[:-1]) * full, column(rates[:-1]) * changed
+
+
+def product_norms(net: Network, params: tuple, stats: tuple, x: Any) -> np.ndarray:
+    """Norms (L, L) of the products of Jacobians that carry errors down, at the first pass.
+
+    The entry (l, m) is the largest norm over the samples of J_{l+1}^T ... J_m^T, with
+    the layers' Jacobians in their input; 1 for m = l and 0 below. It writes Jacobians
+    out, so layers should be small, and each sample must pass by itself. Raises
+    ValueError for a graph.
+    """
+    check_chain(net)
+    nodes, out = (x, *initial_pass(net, params, stats, x)[0]), np.eye(len(net))
+
+    def jacobian(number):
+        "J_l of every sample as matrices (B, outputs, inputs)."
+        layer, p, s = (part[number - 1] for part in (net.layers, params, stats))
+        one = lambda a: rest_of(layer, p, s)(layer.linear(p, a[None]))[0].ravel()
+        found = jax.vmap(jax.jacrev(one))(nodes[number - 1])
+        return np.asarray(found).reshape(*found.shape[:2], -1)
+
+    jacobians = [jacobian(number) for number in range(2, len(net) + 1)]
+    for m in range(1, len(net)):
+        product = jacobians[m - 1]
+        for l in range(m - 1, -1, -1):
+            out[l, m] = np.linalg.norm(product, 2, axis=(1, 2)).max()
+            product = product @ jacobians[l - 1] if l else product
+    return out
 
 # %% ../nbs/05_inference.ipynb #bc213559
 def error_coordinates(solver: optax.GradientTransformation) -> Inference:

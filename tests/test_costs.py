@@ -9,11 +9,10 @@ import optax
 import pandas as pd
 import pytest
 
-import pc_precision as pc
 from pc_precision.data import DATASETS, DatasetInfo, load
 from pc_precision.energy import Output
 from pc_precision.experiment import Experiment, Recipe, resolve
-from pc_precision.layers import Module
+from pc_precision.layers import Block, Module, Network, Readout, mlp, vgg
 from pc_precision.learning import learn
 from pc_precision.paper.costs import (
     Step, by_device, compiled_programs, cost_table, costs, counted_table, every_table, flops, hours_of, images_of, largest_batches, layer_flops,
@@ -22,7 +21,7 @@ from pc_precision.paper.items import items
 from pc_precision.runs.queue import cost, epoch_seconds
 from pc_precision.training import Hyper, Plan, make_algorithm, report
 
-WIDE = pc.mlp([256] * 4, 256, activation="identity")          # products of 256x256 only, nothing else of weight
+WIDE = mlp([256] * 4, 256, activation="identity")          # products of 256x256 only, nothing else of weight
 IMAGE = (16, 16, 1)
 AUTHORS = dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1, nesterov=True)
 INFO = DatasetInfo("wide", 256, IMAGE, (0.0,), (1.0,), False, 0, "", False)
@@ -56,7 +55,7 @@ def test_flops_are_what_the_compiled_program_does(rule, T, freeze, monkeypatch):
 def test_the_program_of_a_step_has_the_products_that_the_formulas_count(algorithm):
     exp = Experiment(dataset="cifar10", model="vgg5", width=1 / 16, algorithm=algorithm, batch_size=2, T=None if algorithm == "BP" else 4)
     info = DATASETS["cifar10"]
-    assert step_flops(exp, info) == training_flops(exp, info) == flops(pc.vgg("vgg5", 10, 1 / 16), info.image, exp.recipe.rule, 4)
+    assert step_flops(exp, info) == training_flops(exp, info) == flops(vgg("vgg5", 10, 1 / 16), info.image, exp.recipe.rule, 4)
 
 
 @pytest.mark.slow
@@ -90,7 +89,7 @@ def test_equal_products_count_once_and_those_that_nothing_needs_not_at_all():
 
 
 def test_flops_of_a_chain_counted_by_hand():
-    net, F = pc.mlp([3, 5], 2), [2 * 4 * 3, 2 * 3 * 5, 2 * 5 * 2]           # 4 -> 3 -> 5 -> 2
+    net, F = mlp([3, 5], 2), [2 * 4 * 3, 2 * 3 * 5, 2 * 5 * 2]           # 4 -> 3 -> 5 -> 2
     assert layer_flops(net, (2, 2, 1)) == F == [24, 30, 20]
     assert flops(net, (2, 2, 1), "bp") == 3 * 24 - 24 + 3 * 30 + 3 * 20
     steps = 20 + (2 * 20 + 30) + (2 * 20 + 2 * 30)                          # fronts at layers 3, 2, 1
@@ -99,12 +98,12 @@ def test_flops_of_a_chain_counted_by_hand():
 
 
 def test_a_convolution_counts_every_output_pixel():
-    block = pc.Network((pc.Block(6, padding=0, pool=True),))
+    block = Network((Block(6, padding=0, pool=True),))
     assert layer_flops(block, (6, 6, 2)) == [2 * 9 * 2 * 6 * 4 * 4]
 
 
 def test_parameter_count_with_batch_norm():
-    assert parameter_count(pc.Network((pc.Block(6, batch_norm="batch"), pc.layers.Readout(3))), (4, 4, 2)) == (
+    assert parameter_count(Network((Block(6, batch_norm="batch"), Readout(3))), (4, 4, 2)) == (
         9 * 2 * 6 + 6 + 2 * 6 + 4 * 4 * 6 * 3 + 3)
 
 
@@ -114,7 +113,7 @@ def test_flops_refuse_what_they_cannot_count():
     with pytest.raises(ValueError, match="T must be a whole number of at least 1, not 0"):
         flops(WIDE, IMAGE, "pc", 0)
     from flax import nnx
-    other = pc.Network((Module(lambda rngs: nnx.Conv(2, 3, (3, 3), rngs=rngs)),))
+    other = Network((Module(lambda rngs: nnx.Conv(2, 3, (3, 3), rngs=rngs)),))
     with pytest.raises(ValueError, match="layer 1: arithmetic is counted"):
         flops(other, (8, 8, 2))
 
@@ -132,9 +131,9 @@ def test_seconds_leave_out_the_first_epochs_and_average_within_a_repeat():
 def test_costs_count_what_an_epoch_trains_on():
     exp = items("table6", "smoke", models="vgg5", algorithms="S+F")[0]
     row = costs([exp]).iloc[0]
-    train = len(pc.load("digits").train.labels)
+    train = len(load("digits").train.labels)
     assert row.images == train // 32 * 32 and row.layers == row.steps == 5
-    assert row.operations == flops(pc.vgg("vgg5", 10, 1 / 16), (32, 32, 1), "forward", 5)
+    assert row.operations == flops(vgg("vgg5", 10, 1 / 16), (32, 32, 1), "forward", 5)
 
 
 # What a table costs
@@ -175,7 +174,7 @@ def test_counted_operations_by_hand():
 
 
 def test_the_sizes_are_those_of_the_data():
-    data = pc.load("digits")
+    data = load("digits")
     assert sizes("digits") == tuple(len(split.labels) for split in (data.train, data.validation, data.test))
 
 

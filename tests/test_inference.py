@@ -12,7 +12,7 @@ from helpers_core import (NETS, arrival, as_type, norm, says, setup, slow_relax,
                           x64)
 from pc_precision.energy import LOSSES, Output
 from pc_precision.inference import (READINGS, Settled, cone, dense, error_coordinates, follow, infer, relax, relax_dense, rows,
-                                    skip_bound, sweep, worth)
+                                    product_norms, skip_bound, sweep, worth)
 from pc_precision.layers import ACTIVATIONS, Dense, Network, Readout, Whole, feedforward, mlp, vgg
 from pc_precision.learning import Algorithm, forward, learn, weight_gradient
 from pc_precision.precision import Constant, Decaying, Spiking
@@ -684,10 +684,12 @@ def test_skipping_changes_displacements_and_gradients_by_less_than_the_bound(x64
 
     (full, full_grads), (d, grads) = jax.jit(lambda: (run(0.0), run(SKIP)))()
     size, gap = ([float(jnp.linalg.norm(a)) for a in arrays] for arrays in (full, jax.tree.map(jnp.subtract, d, full)))
-    bound = skip_bound(net, table, "energy", SKIP, 0.8, 0.1, True, norms, size[-1])
+    products = product_norms(net, params, ({},) * L, x)
+    bound = skip_bound(net, table, "energy", SKIP, 0.8, 0.1, True, norms, products, size[-1])
     for l in range(L):
         assert gap[l] <= bound[l] + 1e-12 and (gap[l] > 1e-6 * size[l] or l == L - 1), "a difference of nothing proves nothing"
     told = [f"{max(a / b for a, b in zip(values[:-1], size)):.1e}" for values in (gap, bound)]
+    assert float(told[1]) < 50 * float(told[0]), "a bound that says something, in forty layers, too"
     record_property("largest relative difference by skipping, and its bound", ", ".join(told))
     print(f"\n{L} layers: displacements differ by up to {told[0]} of their size, bound {told[1]}")
     for l, layer in enumerate(net.layers[:-1]):
@@ -698,15 +700,34 @@ def test_skipping_changes_displacements_and_gradients_by_less_than_the_bound(x64
             assert off <= reach * bound[l] / len(x) + 1e-12
 
 
+def test_product_norms_are_those_of_the_jacobians_of_all_layers_between(x64):
+    net, shape = mlp([6, 5, 4], 3, "tanh"), (2, 7)
+    params, stats, x, _ = setup(net, shape)
+    found = product_norms(net, params, stats, x)
+    nodes = (x, *feedforward(net, params, stats, x)[0])
+    for l in range(1, 4):
+        for m in range(l + 1, 5):
+            def between(a):
+                for layer, p in zip(net.layers[l:m], params[l:m]):
+                    a = layer.apply(p, {}, a)[0]
+                return a[0]
+            largest = max(float(jnp.linalg.norm(jax.jacobian(between)(a[None]).reshape(-1, a.size), 2)) for a in nodes[l])
+            assert found[l - 1, m - 1] == pytest.approx(largest, rel=1e-10)
+    assert (np.diag(found) == 1).all() and (np.tril(found, -1) == 0).all()
+    with says("chain", "graph"):
+        product_norms(small_graph()[0], params, stats, x)
+
+
 def test_the_bound_of_two_layers_written_out_and_no_difference_where_nothing_is_left_out(x64):
     net = mlp([3], 2)
     table = np.array([[1.0, 10.0], [1.0, 1.0]])               # the output pulls with .1 of its largest, then with all of it
-    bound = skip_bound(net, table, "energy", 0.5, 0.2, 0.0, False, [7.0, 3.0], 2.0)
+    products = np.array([[1.0, 3.0], [0.0, 1.0]])
+    bound = skip_bound(net, table, "energy", 0.5, 0.2, 0.0, False, [7.0, 3.0], products, 2.0)
     first = 0.2 * 0.1 * 3 * 2                                 # step, weight, Jacobian, output: the full inference's first move
     assert bound == pytest.approx([first + 0.2 * (first + 3 * (3 * first + 2 * (2 + 3 * first))), 0])
-    assert not skip_bound(net, table, "energy", 0.1, 0.2, 0.5, True, [7.0, 3.0], 2.0).any()
+    assert not skip_bound(net, table, "energy", 0.1, 0.2, 0.5, True, [7.0, 3.0], products, 2.0).any()
     with says("chain", "graph"):
-        skip_bound(small_graph()[0], np.ones((4, 4)), "energy", 0.5, 0.2, 0.0, False, np.ones(4), 1.0)
+        skip_bound(small_graph()[0], np.ones((4, 4)), "energy", 0.5, 0.2, 0.0, False, np.ones(4), np.eye(4), 1.0)
 
 
 @pytest.mark.parametrize("depth", [5, 40])

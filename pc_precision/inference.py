@@ -572,10 +572,10 @@ def gradient_bounds(size: Any, gap: Any, norms: Any, products: Any, weights: Any
 
 
 def product_norms(net: Network, params: tuple, stats: tuple, x: Any) -> np.ndarray:
-    """Norms (L, L) of the products of Jacobians that carry errors down, at the first pass.
+    """Norms (L, L) of the products of Jacobians that carry errors down the layers.
 
     The entry (l, m) is the largest norm over the samples of J_{l+1}^T ... J_m^T, with
-    the layers' Jacobians in their input; 1 for m = l and 0 below. It writes Jacobians
+    the layers' Jacobians at the feed-forward pass; 1 for m = l and 0 below. It writes Jacobians
     out, so layers should be small, and each sample must pass by itself. Raises
     ValueError for a graph.
     """

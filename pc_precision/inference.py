@@ -575,9 +575,9 @@ def product_norms(net: Network, params: tuple, stats: tuple, x: Any) -> np.ndarr
     """Norms (L, L) of the products of Jacobians that carry errors down the layers.
 
     The entry (l, m) is the largest norm over the samples of J_{l+1}^T ... J_m^T, with
-    the layers' Jacobians at the feed-forward pass; 1 for m = l and 0 below. It writes Jacobians
-    out, so layers should be small, and each sample must pass by itself. Raises
-    ValueError for a graph.
+    the layers' Jacobians at the feed-forward pass; 1 for m = l and 0 below. It writes
+    Jacobians out, so layers should be small, and each sample must pass by itself.
+    Raises ValueError for a graph.
     """
     check_chain(net)
     nodes, out = (x, *initial_pass(net, params, stats, x)[0]), np.eye(len(net))

@@ -142,7 +142,8 @@ def convolutions(text: str, platform: str) -> dict[str, int]:
 
 def fewest(program: str, net: Any, image: tuple) -> int:
     "Convolutions that a program needs at least: one a layer forwards; in training both gradients, but for the first image's."
-    layers = sum(z.ndim == 4 and max(z.shape[1:3]) > 1 for z in shapes(net, image)[1])
+    convolves = lambda p, z: p and p["kernel"].ndim == 4 and max(z.shape[1:3]) > 1
+    layers = sum(bool(convolves(p, z)) for p, z in zip(*shapes(net, image)))
     return layers if program == "evaluate" else 3 * layers - 1
 
 

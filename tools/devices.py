@@ -142,8 +142,9 @@ def convolutions(text: str, platform: str) -> dict[str, int]:
 
 def fewest(program: str, net: Any, image: tuple) -> int:
     "Convolutions that a program needs at least: one a layer forwards; in training both gradients, but for the first image's."
-    convolves = lambda p, z: p and p["kernel"].ndim == 4 and max(z.shape[1:3]) > 1
-    layers = sum(bool(convolves(p, z)) for p, z in zip(*shapes(net, image)))
+    window = lambda p: p["kernel"].shape[:-2] if p else ()
+    # one of 1x1, or of a single place, is a matrix product
+    layers = sum(max(window(p), default=1) > 1 and max(z.shape[1:3]) > 1 for p, z in zip(*shapes(net, image)))
     return layers if program == "evaluate" else 3 * layers - 1
 
 

@@ -122,7 +122,7 @@ SPEED = """\
 
 {depth_claims}
 
-[The benchmarks' README](../benchmarks/README.md) says what each method does and how we measure. All numbers, with memory, compilation and the agreement with the
+[The folder of the benchmarks](../benchmarks) says what each method does and how we measure. All numbers, with memory, compilation and the agreement with the
 peers in float64, are in {download}.
 
 {provenance}

@@ -9,7 +9,6 @@ The rows go to peers.csv beside this file. README.md says what is measured and h
 """
 import argparse
 import datetime
-import functools
 import json
 import os
 import platform
@@ -44,6 +43,8 @@ COLUMNS = ("net", "layers", "subject", "turns", "cpu_ms", "ratio_to_bp", "ratio_
            "processor", "threads", "versions")
 SHOWN = ("net", "subject", "turns", "cpu_ms", "ratio_to_bp", "share_of_product",
          "peak_mib", "compile_cpu_seconds", "agreement", "skip_error", "skip_bound")
+# measured only when --subjects names them; README.md says why
+LEFT_OUT = {"mlp40": ("PCX",), "vgg7": PEERS, "vgg10": PEERS}
 LARGE = 3  # subjects in memory at once, beside BP, on a VGG of width 1
 
 
@@ -52,7 +53,6 @@ def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-@functools.cache
 def python_of(subject: str) -> str:
     """The Python that runs a subject.
 
@@ -109,10 +109,14 @@ def worker(subject: str, net: str, batch: int = 128,
         found.process.wait()
 
 
+def is_large(net: str) -> bool:
+    "Whether a net is a VGG of width 1."
+    return net.startswith("vgg") and "/" not in net
+
+
 def groups(net: str, subjects: Sequence[str]) -> list[list[str]]:
     "The subjects that take turns with each other; BP is in every group."
-    wide = net.startswith("vgg") and "/" not in net
-    size = LARGE if wide else len(SUBJECTS)
+    size = LARGE if is_large(net) else len(SUBJECTS)
     others = [subject for subject in subjects if subject != "BP"]
     found = [others[i:i + size] for i in range(0, len(others), size)]
     return [[*group, "BP"] for group in found or [[]]]
@@ -255,15 +259,19 @@ def options() -> argparse.Namespace:
     parser.add_argument("--nets", type=names, default=NETS, help="such as vgg5/8,mlp5")
     parser.add_argument("--subjects", type=names, help=", ".join(SUBJECTS))
     parser.add_argument("--turns", type=int, help="7; 3 on a VGG of width 1")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    unknown = set(asked.subjects or ()) - set(SUBJECTS)
+    if unknown:
+        parser.error(f"unknown subjects: {', '.join(sorted(unknown))}")
+    return asked
 
 
 def main() -> None:
     asked = options()
     for net in asked.nets:
-        wide = net.startswith("vgg") and "/" not in net
-        subjects = asked.subjects or SUBJECTS
-        rows = rows_of(net, subjects, asked.turns or (3 if wide else 7))
+        turns = asked.turns or (3 if is_large(net) else 7)
+        usual = [name for name in SUBJECTS if name not in LEFT_OUT.get(net, ())]
+        rows = rows_of(net, asked.subjects or usual, turns)
         print(keep(rows)[list(SHOWN)].to_string(index=False), flush=True)
 
 

@@ -199,7 +199,8 @@ def claims(rows: pd.DataFrame) -> str:
     said = [
         f"A step of PC takes {span(against(rows, 'PC', 'BP'))} times the processor time of backpropagation, a step of S+F in the authors' setting "
         f"{span(against(rows, 'S+F', 'BP'))} times; if S+F skips what hardly weighs, {span(against(rows, 'S+F skip', 'BP'))} times."]
-    said += [f"A step of {name} takes {span(against(rows, name, 'PC'))} times as long as a step of our PC, which computes the same." for name in peers]
+    said += [f"A step of {name} takes {span(against(rows, name, 'PC'))} times as long as a step of our PC, which computes the same: activities differ by at "
+             f"most {rows.loc[rows['subject'] == name, 'agreement'].max():.0e} of the largest in float64." for name in peers]
     said += [
         f"Our backpropagation takes {span(1 / against(rows, 'plain XLA', 'BP'))} times as long as plain `jax.grad` with XLA's kernels.",
         f"PC needs at its peak {span((memory['PC'] / memory['PCX']).dropna())} times the memory of PCX.",
@@ -210,23 +211,26 @@ def claims(rows: pd.DataFrame) -> str:
 
 def depth_claims(rows: pd.DataFrame) -> str:
     """What the measurements of the MLPs say, a sentence each."""
-    deep = rows[rows["layers"] == rows["layers"].max()].set_index("subject")
-    skip = deep.loc["S+F skip"]
-    ratio = lambda name: f"{deep.loc[name, 'ratio_to_bp']:.2g}"
+    deepest = rows["layers"].max()
+    of = lambda name: rows[rows["subject"] == name].sort_values("layers")
+    cost = lambda name: f"{of(name).iloc[-1].ratio_to_bp:.2g}"
+    skip, peers = of("S+F skip").iloc[-1], [name for name in ("PCX", "FabricPC PC") if len(of(name))]
+    theirs = "; ".join(f"{name} costs {cost(name)} in {of(name).iloc[-1].layers}" for name in peers)
     return "\n".join([
-        f"- In {skip.layers} layers, dense inference costs {ratio('PC dense')} steps of backpropagation, the light cone {ratio('PC')}: every layer moves at every step.",
-        f"- A skipping cone costs {ratio('S+F skip')} steps of backpropagation at that depth, because it makes the same products. S+F without skipping costs {ratio('S+F')}.",
+        f"- In {deepest} layers, a step of dense PC costs {cost('PC dense')} steps of backpropagation. The light cone, which keeps the digits that dense inference loses in "
+        f"float32, costs {cost('PC')}: in networks of more than 16 layers it computes every layer at every step. {theirs}.",
+        f"- S+F in the authors' setting costs {cost('S+F')} steps of backpropagation in {deepest} layers. If it skips what hardly weighs, it costs {cost('S+F skip')}, because it "
+        "then makes the same products as backpropagation.",
         f"- Skipping changes the weight gradient of a layer by up to {100 * skip.skip_error:.2g} % there (measured in float64). The bound that "
-        f"[the inference chapter](../nbs/05_inference.ipynb) proves is {skip.skip_bound:.0e} times the gradient: it lets every layer amplify a difference by its largest "
-        "singular value, so it is tight in shallow networks alone."])
+        f"[the inference chapter](../nbs/05_inference.ipynb) proves allows a change of {skip.skip_bound:.2g} times a layer's displacement."])
 
 
 def speed() -> str:
     """The measured part of the page on speed: charts, sentences and the file behind them."""
     rows = measured()
     vggs, mlps = (rows[rows["net"].str.startswith(kind)] for kind in ("vgg", "mlp"))
-    made = rows.iloc[-1]
-    provenance = (f"We measured on {made.processor} with {made.threads} threads, commit {made.commit}, {made.date}. Versions: "
-                  + "; ".join(dict.fromkeys(rows["versions"])) + ".")
+    times = rows.groupby(["date", "commit", "processor", "threads"])["net"].unique()
+    when = "; ".join(f"{', '.join(nets)} on {date} at commit {commit} on {processor} with {threads} threads" for (date, commit, processor, threads), nets in times.items())
+    provenance = f"We measured {when}. Versions: " + "; ".join(dict.fromkeys(rows["versions"])) + "."
     return SPEED.format(nets=nets_chart(vggs), claims=claims(vggs), depths=depths_chart(mlps), depth_claims=depth_claims(mlps),
                         download=download(pd.read_csv(PEERS).set_index("net"), "peers"), provenance=provenance)

@@ -17,7 +17,7 @@ def rows() -> pd.DataFrame:
     times = {"BP": 1.0, "PC": 2.0, "PC dense": 4.0, "S+F": 1.8, "S+F skip": 1.1, "PCX": 10.0, "plain XLA": 0.5}
     nets = {"vgg5/8": 5, "vgg5": 5, "mlp5": 5, "mlp40": 40}
     made = [dict(net=net, layers=L, subject=name, turns=3, ratio_to_bp=ratio * (1 if name == "BP" or L == 5 else 3), share_of_product=0.25 if "/" in net else 0.5,
-                 peak_mib=100 * ratio, compile_cpu_seconds=9.4, skip_error=0.012, skip_bound=3e5, processor="a processor", threads=2, commit="abc", date="2026-01-01",
+                 peak_mib=100 * ratio, compile_cpu_seconds=9.4, agreement=3e-16, skip_error=0.012, skip_bound=3e5, processor="a processor", threads=2, commit="abc", date="2026-01-01",
                  versions="jax 1") for net, L in nets.items() for name, ratio in times.items()]
     frame = pd.DataFrame(made)
     return frame.assign(ratio_least=frame["ratio_to_bp"] * 0.9, ratio_most=frame["ratio_to_bp"] * 1.2)
@@ -47,12 +47,13 @@ def test_each_sentence_gives_the_numbers_of_the_rows(rows):
     vggs, mlps = (rows[rows["net"].str.startswith(kind)] for kind in ("vgg", "mlp"))
     said = charts.claims(vggs)
     assert "PC takes 2 times the processor time" in said and "setting 1.8 times" in said and "weighs, 1.1 times" in said
-    assert "PCX takes 5 times as long" in said and "FabricPC" not in said
+    assert "PCX takes 5 times as long" in said and "at most 3e-16 of" in said and "FabricPC" not in said
     assert "takes 2 times as long as plain" in said                    # plain: half of ours
     assert "0.2 times the memory of PCX" in said and "reaches 25 %" in said and "and 50 % in" in said and "most 9 seconds" in said
     deep = charts.depth_claims(mlps)
-    assert "In 40 layers, dense inference costs 12 steps" in deep and "light cone 6:" in deep and "cone costs 3.3 steps" in deep
-    assert "up to 1.2 %" in deep and "is 3e+05 times" in deep
+    assert "In 40 layers, a step of dense PC costs 12 steps" in deep and "float32, costs 6:" in deep and "PCX costs 30 in 40" in deep
+    assert "S+F in the authors' setting costs 5.4" in deep and "weighs, it costs 3.3," in deep
+    assert "up to 1.2 %" in deep and "change of 3e+05 times" in deep
 
 
 def test_a_span_names_one_number_once():
@@ -63,7 +64,7 @@ def test_the_page_offers_every_number(rows, extra, tmp_path, monkeypatch):
     rows.to_csv(tmp_path / "peers.csv", index=False)
     monkeypatch.setattr(charts, "PEERS", tmp_path / "peers.csv")
     page = charts.speed()
-    assert '<a href="data/peers.csv" download>' in page and "commit abc, 2026-01-01" in page and "{" not in page
+    assert '<a href="data/peers.csv" download>' in page and "mlp40 on 2026-01-01 at commit abc on a processor with 2 threads" in page and "{" not in page
     pd.testing.assert_frame_equal(pd.read_csv(extra / "data" / "peers.csv"), rows, check_dtype=False)
 
 

@@ -116,6 +116,9 @@ SPEED = """\
 
 {claims}
 
+For comparison: Kerjan, Hoier and Scellier (2026) publish 18 days on one A100 for centred EP on ImageNet32, where backpropagation took 36 hours, a ratio of 12.
+[The notebook of the rivals](../nbs/rivals.ipynb) measures the steps of all our methods beside backpropagation's.
+
 ## Cost over depth
 
 {depths}

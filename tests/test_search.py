@@ -19,7 +19,7 @@ from scipy import stats
 from pc_precision.data import load
 from pc_precision.experiment import ALGORITHMS, Experiment
 from pc_precision.paper.figures import found_table, space_table
-from pc_precision.paper.items import plan_search, plans as plans_of
+from pc_precision.paper.items import items, plan_search, plans as plans_of
 from pc_precision.runs.search import (
     FINISHED, Search, best_record, give_up_silent, heartbeat, importances, in_state, load_best, numbered_tpe, objective,
     one_trial, open_study, read_best, read_trials, search, space, trials_table)
@@ -205,6 +205,16 @@ def test_stored_searches_are_read_and_name_their_plan(name):
     trials, found = read_trials(path.with_suffix(".csv")), read_best(path)
     assert (trials.state == "COMPLETE").sum() == found["trials"]["finished"] == 40 and trials.value.max() == found["objective"]
     assert load_best(path).key == found["key"] and name in [plan.name for plan in plans]
+
+
+def test_the_runs_after_a_search_are_those_that_the_laptop_tables_show(monkeypatch):
+    root = Path(__file__).parent.parent
+    monkeypatch.syspath_prepend(root / "tools")
+    tool, shown = importlib.import_module("searches"), {exp.key for exp in items("verdicts", "laptop")}
+    for row, model in tool.ORDER:
+        runs = tool.cells(row, model, root / "results" / "search")
+        assert {(exp.batch_norm, exp.seed) for exp in runs} == {(norm, seed) for norm in (None, "freeze") for seed in (0, 1, 2)}
+        assert {exp.key for exp in runs} <= shown, (row, model)
 
 
 def test_whole_numbers_between_bounds_are_searched(pretend, tmp_path):

@@ -1,10 +1,12 @@
-"""The searches of the laptop tables, as docs/verdict_rules.md fixed them: one by TPE for each row and network.
+"""The searches of the laptop tables, as docs/verdict_rules.md fixed them, and the runs with what they found.
 
 usage: python tools/searches.py [--data FOLDER] [--results FOLDER] [--list] [--gather]
 
-Trials go into RESULTS/search, those of an unfinished search as a journal that can be committed; --gather copies what the
-finished searches found into the package.  Interrupt it at any time: the same command goes on where it was.  Several may
-run at once, each takes the next search that none works at.
+There is one search by TPE for each row and network.  Its trials go into RESULTS/search, those of an unfinished search as a
+journal that can be committed.  After a search come the runs of its cells, three seeds without and with BatchNorm, into
+RESULTS.  --gather copies what the finished searches found into the package, so that the tables show these runs.
+Interrupt it at any time: the same command goes on where it was.  Several may run at once, each takes the next search or
+run that none works at.
 """
 import argparse
 from pathlib import Path
@@ -14,7 +16,8 @@ from optuna.distributions import FloatDistribution
 
 from pc_precision.devices import keep_warm
 from pc_precision.experiment import Experiment, resolve
-from pc_precision.paper.items import KNOWN, SEARCHED, row_settings, write_searches
+from pc_precision.paper.items import KNOWN, SEARCHED, collect_searches, grid, row_settings, searched_settings, write_searches
+from pc_precision.runs.results import results
 from pc_precision.runs.search import Search, open_study, quiet, read_best, search
 
 TRIALS = {"vgg5": 12, "vgg7": 10, "vgg10": 10}
@@ -57,6 +60,12 @@ def run(plan: Search, folder: Path, data: Path | None) -> None:
     print(f"{plan.name}: best validation accuracy {100 * trials.value.max():.1f} %", flush=True)
 
 
+def cells(row: str, model: str, folder: Path) -> list[Experiment]:
+    """The runs of a row and a network in the laptop tables, with what its search found."""
+    rows = KNOWN | searched_settings(collect_searches(folder))
+    return grid("laptop", models=[model], algorithms=[row], rows=rows)
+
+
 def main() -> None:
     """See the top of the file."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,13 +83,17 @@ def main() -> None:
         wanted = plan(row, model)
         done = trials_on_record(wanted, folder)
         print(f"{row:15} {model:6} {done:2} of {wanted.trials} trials  {wanted.name}", flush=True)
-        if not args.list and done < wanted.trials:
+        if args.list:
+            continue
+        if done < wanted.trials:
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 with FileLock(folder / f"{wanted.name}.creating", blocking=False):
                     run(wanted, folder, args.data)
             except Timeout:
                 print("  another process works at it", flush=True)
+                continue
+        results(cells(row, model, folder), args.results, args.data)
 
 
 if __name__ == "__main__":

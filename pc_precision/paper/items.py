@@ -115,13 +115,14 @@ KNOWN |= {
     for row in ("D", "D+F") for model in ("vgg5", "vgg7", "vgg10")}
 
 
-def searched_settings() -> dict[str, dict]:
+def searched_settings(searches: dict[str, dict]) -> dict[str, dict]:
     """What a search decided or was told, by row and network.
 
-    alpha follows x_step where the two are one number.
+    alpha follows x_step where the two are one number. searches: as `collect_searches`
+    returns them.
     """
     found = {}
-    for name, one in found_searches().items():
+    for name, one in searches.items():
         settings = {n: v for n, v in one["settings"].items() if n in MATTERS}
         if "alpha" in settings and settings["alpha"] == settings["x_step"]:
             del settings["alpha"]
@@ -138,7 +139,7 @@ PROFILES: dict[str, dict] = {
         datasets=["cifar10"], seeds=[0, 1, 2], epochs=10, reading="activity",
         settings=dict(width=1 / 8, schedule_epochs=10, limit=10000, batch_size=64,
                       learning_rate=3e-3),
-        rows=KNOWN | searched_settings()),
+        rows=KNOWN | searched_settings(found_searches())),
     "paper": dict(
         datasets=["cifar10", "cifar100"], seeds=[0, 1, 2, 3, 4], epochs=50,
         reading="energy", settings=dict(select="test"),

@@ -6,8 +6,8 @@
 __all__ = ['PRODUCTS', 'NOT_MEASURED', 'PROGRAMS', 'OF_A_PROGRAM', 'shapes', 'parameter_count', 'layer_flops', 'level_flops',
            'relaxation_flops', 'flops', 'product_flops', 'Values', 'program_flops', 'step_flops', 'training_flops',
            'costs', 'timing_table', 'Step', 'step_costs', 'sizes', 'images_of', 'epoch_operations', 'operations',
-           'hours_of', 'cost_table', 'shown', 'every_table', 'measured_tables', 'counted_table', 'compiled_programs',
-           'training_programs', 'by_device', 'largest_batches']
+           'kind', 'hours_of', 'cost_table', 'shown', 'every_table', 'measured_tables', 'counted_table',
+           'compiled_programs', 'training_programs', 'by_device', 'largest_batches']
 
 # %% ../../nbs/32_costs.ipynb #4482d8c4
 import functools
@@ -357,12 +357,18 @@ def operations(exp: Experiment) -> int | None:
 NOT_MEASURED = "not measured"
 
 
+@functools.cache  # tables ask for a run in several sums
+def kind(exp: Experiment) -> tuple:
+    "What decides the seconds of an epoch, see `queue.cost`."
+    return cost(as_settings(exp))
+
+
 def hours_of(wanted: Iterable[Experiment], seconds: dict[tuple, float]) -> float:
     """Hours at most from measured seconds of an epoch by `queue.cost`.
 
     NaN if one of them was not measured.
     """
-    known = lambda exp: seconds.get(cost(as_settings(exp)), math.nan)
+    known = lambda exp: seconds.get(kind(exp), math.nan)
     return sum(exp.epochs * known(exp) for exp in wanted) / 3600
 
 
@@ -409,7 +415,7 @@ def measured_tables(wanted: dict[str, list[Experiment]],
     measured.
     """
     runs, found = list(runs), {}
-    kinds = {cost(as_settings(exp)) for some in wanted.values() for exp in some}
+    kinds = {kind(exp) for some in wanted.values() for exp in some}
     for device in dict.fromkeys(run["provenance"]["device"] for run in runs):
         seconds = epoch_seconds(runs, device)
         if kinds & seconds.keys():

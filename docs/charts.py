@@ -1,20 +1,20 @@
 """The charts of the written pages, each with its words, and the tables behind them as CSV files to download."""
 import html
-import importlib
 import os
 import re
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 
 import pc_precision as pc
 import scoreboard
+from pc_precision.paper.costs import counted_table, every_table, measured_tables, operations, shown
 from pc_precision.paper.style import COLOURS, as_svg, page_figure
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRA = ROOT / "docs" / "_pages" / "extra"                  # what the site serves as it is
-counts = importlib.import_module("pc_precision.paper.costs")
 TERAFLOPS = 10.0
 COSTS = """\
 The chart shows the hours that one device needs for each figure and table. They are upper bounds, because a run that stops early needs fewer epochs. Tables
@@ -47,7 +47,6 @@ def picture(name: str, drawing: str, alt: str, page: str) -> str:
 
 def chart(fig: Any, name: str, alt: str, page: str) -> str:
     """A figure of matplotlib as `picture` shows it."""
-    plt = importlib.import_module("matplotlib.pyplot")
     drawing = as_svg(fig, alt)
     plt.close(fig)
     return picture(name, drawing, alt, page)
@@ -70,8 +69,8 @@ def hours_by_device() -> dict[tuple[str, str], pd.DataFrame]:
     """Hours of each table by (profile, device or "counted")."""
     runs = list(pc.runs.Store(ROOT / "results").runs())
     found = {(profile, device): hours for profile in MARKS
-             for device, hours in counts.measured_tables(counts.every_table(profile), runs).items()}
-    return found | {("paper", "counted"): counts.counted_table(counts.every_table("paper"), TERAFLOPS)}
+             for device, hours in measured_tables(every_table(profile), runs).items()}
+    return found | {("paper", "counted"): counted_table(every_table("paper"), TERAFLOPS)}
 
 
 def costs_chart(hours: dict[tuple[str, str], pd.DataFrame]) -> str:
@@ -99,10 +98,10 @@ def costs() -> str:
     hours = hours_by_device()
     total = hours["paper", "counted"].xs("all", level="net")["all"].astype(float)
     anchor = pc.Experiment(dataset="cifar10", model="vgg5", algorithm="S+F", T=7, select="test")
-    files = [download(counts.shown(table), re.sub(r"[^\w]+", "_", f"hours {profile} {device}").lower())
+    files = [download(shown(table), re.sub(r"[^\w]+", "_", f"hours {profile} {device}").lower())
              for (profile, device), table in hours.items()]
     return COSTS.format(least=called(total.idxmin()), least_hours=total.min(), most=called(total.idxmax()), most_hours=total.max(), teraflops=TERAFLOPS,
-                        chart=costs_chart(hours), rate=counts.operations(anchor) / (17 * 60) / 1e12, downloads=", ".join(files))
+                        chart=costs_chart(hours), rate=operations(anchor) / (17 * 60) / 1e12, downloads=", ".join(files))
 
 
 PEERS = ROOT / "benchmarks" / "peers.csv"

@@ -11,7 +11,7 @@ import pytest
 
 from pc_precision.data import DATASETS, DatasetInfo, load
 from pc_precision.energy import Output
-from pc_precision.experiment import Experiment, Recipe, resolve
+from pc_precision.experiment import PROGRAM, Experiment, Recipe, resolve
 from pc_precision.layers import Block, Module, Network, Readout, mlp, vgg
 from pc_precision.learning import learn
 from pc_precision.paper.costs import (
@@ -23,7 +23,6 @@ from pc_precision.training import Hyper, Plan, make_algorithm, report
 
 WIDE = mlp([256] * 4, 256, activation="identity")          # products of 256x256 only, nothing else of weight
 IMAGE = (16, 16, 1)
-AUTHORS = dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1, nesterov=True)
 INFO = DatasetInfo("wide", 256, IMAGE, (0.0,), (1.0,), False, 0, "", False)
 
 
@@ -60,7 +59,7 @@ def test_the_program_of_a_step_has_the_products_that_the_formulas_count(algorith
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm, settings", [
-    ("ePC", {}), ("Meta-PC", {}), ("EP", {}), ("PC-ALM", {}), ("iPC", {}), ("S+F", AUTHORS | {"skip": 0.01})])
+    ("ePC", {}), ("Meta-PC", {}), ("EP", {}), ("PC-ALM", {}), ("iPC", {}), ("S+F", PROGRAM | {"skip": 0.01})])
 def test_products_are_those_that_xla_counts_in_the_program(algorithm, settings, monkeypatch):
     monkeypatch.setattr(jax.lax, "scan", partial(jax.lax.scan, unroll=True))
     exp = Experiment(model="mlp-256-256-256-256", algorithm=algorithm, batch_size=64, T=5, **settings)
@@ -72,7 +71,7 @@ def test_products_are_those_that_xla_counts_in_the_program(algorithm, settings, 
 def test_a_skipping_cone_counts_as_backpropagation_with_the_authors_spikes_at_any_depth():
     data = load("digits", limit=64)
     for depth in (5, 20):
-        exp = Experiment(model="mlp" + (depth - 1) * "-64", algorithm="S+F", batch_size=2, limit=64, skip=0.01, **AUTHORS)
+        exp = Experiment(model="mlp" + (depth - 1) * "-64", algorithm="S+F", batch_size=2, limit=64, skip=0.01, **PROGRAM)
         assert training_flops(exp, data.info) == training_flops(replace(exp, algorithm="BP"), data.info)
         deep = training_flops(replace(exp, skip=0.0), data.info) / training_flops(exp, data.info)
         assert deep > {5: 1.1, 20: 5}[depth], "more than 16 layers: all of them at every step"

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PRODUCTS', 'NOT_MEASURED', 'PROGRAMS', 'OF_A_PROGRAM', 'shapes', 'parameter_count', 'layer_flops', 'level_flops',
-           'relaxation_flops', 'flops', 'product_flops', 'Values', 'program_flops', 'step_flops', 'training_flops',
-           'costs', 'timing_table', 'Step', 'step_costs', 'sizes', 'images_of', 'epoch_operations', 'operations',
-           'kind', 'hours_of', 'cost_table', 'shown', 'every_table', 'measured_tables', 'counted_table',
+           'relaxation_flops', 'flops', 'product_flops', 'Values', 'program_flops', 'step_hyper', 'step_flops',
+           'training_flops', 'costs', 'timing_table', 'Step', 'step_costs', 'sizes', 'images_of', 'epoch_operations',
+           'operations', 'kind', 'hours_of', 'cost_table', 'shown', 'every_table', 'measured_tables', 'counted_table',
            'compiled_programs', 'training_programs', 'by_device', 'largest_batches']
 
 # %% ../../nbs/32_costs.ipynb #4482d8c4
@@ -32,8 +32,9 @@ from ..resnet import Conv, Head
 from .items import ITEMS, items
 from ..runs.queue import cost, epoch_seconds
 from ..runs.results import as_settings
-from ..training import (
-    data_of, epoch_hyper, jit_step, protocol, selection_of, start, training_split)
+from pc_precision.training import (
+    Hyper, Protocol, data_of, epoch_hyper, jit_step, protocol, selection_of, start,
+    training_split)
 
 # %% ../../nbs/32_costs.ipynb #93953726
 def shapes(net: Network, image: tuple) -> tuple[tuple, list]:
@@ -197,17 +198,21 @@ def program_flops(traced: Any) -> int:
         jaxpr, [values.value(("input", number)) for number in inputs]))
 
 
+def step_hyper(told: Protocol) -> Hyper:
+    "The numbers of an experiment's first step."
+    first = lambda a: a[0] if jnp.ndim(a) == 1 else a
+    return jax.tree.map(first, epoch_hyper(told, 1, 0))
+
+
 def step_flops(exp: Experiment, info: DatasetInfo) -> int:
     "Operations for one training image, counted in the program of a training step."
     told = protocol(exp, info)
-    first = lambda a: a[0] if jnp.ndim(a) == 1 else a
-    hyper = jax.tree.map(first, epoch_hyper(told, 1, 0))
     array = lambda dtype, *shape: jax.ShapeDtypeStruct((exp.batch_size, *shape), dtype)
     batch = array(jnp.uint8, *info.image), array(jnp.int32)
     with TARGET("gpu"):  # a CPU's kernels hide some products
         state = jax.eval_shape(lambda: start(told.plan, told.seed))
         traced = jax.make_jaxpr(jit_step, static_argnums=0)(
-            told.plan, state, batch, array(jnp.int32), hyper)
+            told.plan, state, batch, array(jnp.int32), step_hyper(told))
     return program_flops(traced) // exp.batch_size
 
 
@@ -281,12 +286,10 @@ class Step:
     """
     def __init__(self, exp: Experiment, data: Any):
         told = protocol(exp, data.info)
-        first = lambda a: a[0] if jnp.ndim(a) == 1 else a
-        hyper = jax.tree.map(first, epoch_hyper(told, 1, 0))
         self.state = start(told.plan, told.seed)
         images = training_split(told.selection, data, exp.batch_size)
         batch = tuple(jnp.asarray(part[:exp.batch_size]) for part in images)
-        self.arguments = batch, jnp.arange(exp.batch_size), hyper
+        self.arguments = batch, jnp.arange(exp.batch_size), step_hyper(told)
         self.program = jit_step.lower(told.plan, self.state, *self.arguments).compile()
         self.memory = self.program.memory_analysis().temp_size_in_bytes
 

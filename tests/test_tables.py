@@ -173,6 +173,17 @@ def test_a_mean_over_seeds_has_no_further_column():
     assert table.iloc[0]["mean"] == pytest.approx(0.4) and table.iloc[0]["std"] == pytest.approx(0.4 / 2 ** .5) and table.iloc[0]["n"] == 2
 
 
+@pytest.mark.parametrize("name, value", [("output", "cross_entropy"), ("dtype", "bfloat16"), ("optimiser", "sgd"), ("skip", 0.5)])
+def test_a_run_older_than_a_setting_had_its_default(name, value):
+    default = getattr(Experiment(), name)
+    old, new, other = made_up(0, 0.2), made_up(1, 0.6, **{name: default}), made_up(2, 0.9, **{name: value})
+    wanted = [Experiment(model="mlp-4", algorithm=a, seed=s) for a in ("PC", "BP") for s in range(3)]
+    table = summarise(to_frame([old, new]))
+    assert name not in table and table["n"].tolist() == [2] and to_frame([old])[name].unique().tolist() == [default]
+    assert summarise(to_frame([old, new, other])).set_index(name)["n"].to_dict() == {default: 2, value: 1}
+    assert name not in summarise(to_frame([old, new]), of=wanted), "nor has backpropagation, which does not use it, another one"
+
+
 def test_a_cell_says_of_how_many_versions_it_is():
     frame = to_frame([made_up(0, commit="a"), made_up(1, commit="b"), made_up(2, commit="b")])
     assert summarise(frame)["versions"].tolist() == [2] and set(frame["commit"]) == {"a", "b"} and set(frame["version"]) == {"0.1.0"}

@@ -6,11 +6,11 @@
 __all__ = ['CELL', 'scores', 'differing', 'summarise', 'missing_frame', 'incomplete']
 
 # %% ../../nbs/23_tables.ipynb #b0914430
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, Iterable
 
-from ..experiment import Experiment, resolve
-from .results import COLUMNS, distinct
+from ..experiment import Experiment, settings_of
+from .results import COLUMNS, distinct, shown
 from .store import Store
 
 # %% ../../nbs/23_tables.ipynb #c426ec57
@@ -104,11 +104,10 @@ def missing_frame(experiments: Iterable[Experiment], there: set[str]) -> Any:
     """
     import pandas as pd
     rows = [
-        asdict(resolve(exp)) | {"lacking": int(exp.key not in there), "key": exp.key}
+        shown(settings_of(exp)) | {"lacking": int(exp.key not in there), "key": exp.key}
         for exp in distinct(experiments)]
     columns = [*(f.name for f in fields(Experiment)), "lacking", "key"]
-    frame = pd.DataFrame(rows, columns=columns)
-    return frame.assign(batch_norm=frame.batch_norm.fillna("none"))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def incomplete(experiments: Iterable[Experiment], store: Any = "results",

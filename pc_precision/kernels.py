@@ -52,6 +52,26 @@ def _product(x: Array, kernel: Array, padding: int) -> Array:
     rows = patches.reshape(-1, patches.shape[-1]) @ kernel.reshape(-1, kernel.shape[-1])
     return rows.reshape(*patches.shape[:3], -1)
 
+
+def _pairs(x: Array, kernel: Array, padding: int) -> Array:
+    """The convolution as one matrix product for two pixels of a row at a time.
+
+    Such a pair sees 3 x 4 pixels: (B H' W'/2, 12 Cin) patches meet a (12 Cin, 2 Cout)
+    matrix that holds the kernel twice, the second time a pixel further on.
+    """
+    height, width = x.shape[1] + 2 * padding - 2, x.shape[2] + 2 * padding - 2
+    halves, odd = (width + 1) // 2, width % 2
+    x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding + odd), (0, 0)))
+    twos = lambda row, at: x[:, row:row + height, at:at + 2 * halves].reshape(
+        len(x), height, halves, -1)
+    patches = jnp.concatenate(
+        [twos(row, at) for row in range(3) for at in (0, 2)], axis=-1)
+    twice = jnp.stack(
+        [jnp.pad(kernel, ((0, 0), (j, 1 - j), (0, 0), (0, 0))) for j in (0, 1)], 3)
+    flat = patches.reshape(-1, patches.shape[-1])
+    y = flat @ twice.reshape(flat.shape[1], -1)
+    return y.reshape(len(x), height, 2 * halves, -1)[:, :, :width]
+
 # %% ../nbs/01_kernels.ipynb #cd365a5a
 _MOST_PATCHES = 2**24  # numbers: 64 MiB in float32
 
@@ -67,10 +87,12 @@ def _formula(role: str, x: tuple, kernel: tuple, padding: int) -> Callable:
         return _product  # XLA: 1 GFLOP/s instead of 200
     if role == "input" or batch * height * width * 9 * cin > _MOST_PATCHES:
         return partial(_xla, role=role)
+    if cin <= 4:
+        return _pairs  # images
     if padding == 0 and cin >= 256:
         return _product
     if role == "kernel" and 9 * cin <= cout:
-        return _product  # patches no wider than the output: images with few channels
+        return _product  # patches no wider than the output
     return partial(_xla, role=role)
 
 # %% ../nbs/01_kernels.ipynb #21f070ed

@@ -227,6 +227,7 @@ MUTANTS = [
     Mutant("convolution's derivative without the image", "kernels.py", "to_x(dx, kernel, padding) + to_kernel(x, dkernel, padding)",
            "0 * to_x(dx, kernel, padding) + to_kernel(x, dkernel, padding)", "test_kernels.py"),
     Mutant("windows turned", "kernels.py", "for i in range(3) for j in range(3)]", "for j in range(3) for i in range(3)]", "test_kernels.py"),
+    Mutant("a pair's second pixel sees what the first sees", "kernels.py", "((0, 0), (j, 1 - j), (0, 0), (0, 0))", "((0, 0), (0, 1), (0, 0), (0, 0))", "test_kernels.py"),
     Mutant("compiled for this machine whatever the target", "kernels.py", "(TARGET.value or jax.default_backend())", "jax.default_backend()",
            "test_kernels.py target_decides"),
     Mutant("a tie goes to the last pixel", "kernels.py", "jnp.where(a >= jnp.maximum(b, cd), 0", "jnp.where(a > jnp.maximum(b, cd), 0", "test_kernels.py"),

@@ -58,7 +58,7 @@ def test_conv_and_each_formula_in_each_role_equal_lax(shape, monkeypatch):
     @jax.jit  # one compilation for all four
     def every_way(*a):
         chosen = [pull(conv, *a, shape[-1]) for conv in (lax_conv, conv3x3)]
-        for formula in (lambda role: partial(kernels._xla, role=role), lambda role: kernels._product):
+        for formula in (lambda role: partial(kernels._xla, role=role), lambda role: kernels._product, lambda role: kernels._pairs):
             monkeypatch.setattr(kernels, "_formula", lambda role, *_, formula=formula: formula(role))
             chosen.append(pull(kernels._chosen, *a, shape[-1]))
         return chosen
@@ -69,7 +69,7 @@ def test_conv_and_each_formula_in_each_role_equal_lax(shape, monkeypatch):
 
 
 @pytest.mark.parametrize("padding", [0, 1])
-@pytest.mark.parametrize("formula", [kernels._xla, kernels._product, conv3x3])
+@pytest.mark.parametrize("formula", [kernels._xla, kernels._product, kernels._pairs, conv3x3])
 def test_conv_is_the_sum_it_says(formula, padding):
     x, kernel, g = map(np.asarray, arrays((2, 4, 3, 3, 2, padding)))
     zeros = np.zeros((2, 4 + 2 * padding, 3 + 2 * padding, 3))
@@ -125,7 +125,7 @@ def test_forward_derivative_of_the_convolution_and_of_each_formula_is_that_of_la
     @jax.jit
     def every_way(*a):
         pushed = [push(conv, shape[-1])(*a) for conv in (lax_conv, conv3x3)]
-        for formula in (lambda role: partial(kernels._xla, role=role), lambda role: kernels._product):
+        for formula in (lambda role: partial(kernels._xla, role=role), lambda role: kernels._product, lambda role: kernels._pairs):
             monkeypatch.setattr(kernels, "_formula", lambda role, *_, formula=formula: formula(role))
             pushed.append(push(kernels._chosen, shape[-1])(*a))
         return pushed
@@ -192,25 +192,26 @@ def test_forward_derivative_of_the_convolution_keeps_the_type(dtype, relative):
     assert_same([a.astype(jnp.float64) for a in ours], theirs, relative)
 
 
-FORMULAS = [  # role, batch, height, width, cin, cout, padding, product?
-    *[(role, 128, 2, 2, 512, 512, 1, True) for role in ("output", "input", "kernel")],
-    *[(role, 128, 4, 4, 8, 8, 0, True) for role in ("output", "input", "kernel")],
-    *[(role, 128, 1, 1, 8, 8, 1, True) for role in ("output", "input", "kernel")],
-    *[(role, 128, 3, 3, 512, 512, 1, False) for role in ("output", "input", "kernel")],
-    *[(role, 128, 2, 16, 64, 64, 1, False) for role in ("output", "input", "kernel")],
-    ("output", 128, 8, 8, 256, 256, 0, True), ("kernel", 128, 8, 8, 256, 256, 0, True),
-    ("input", 128, 8, 8, 256, 256, 0, False),
-    ("output", 128, 8, 8, 255, 256, 0, False), ("output", 128, 8, 8, 256, 256, 1, False),
-    ("output", 128, 32, 32, 256, 256, 0, False), ("kernel", 128, 32, 32, 256, 256, 0, False),  # patches too large
-    ("kernel", 128, 32, 32, 3, 27, 1, True), ("kernel", 128, 32, 32, 3, 26, 1, False),
-    ("output", 128, 32, 32, 3, 27, 1, False),
-    ("kernel", 1024, 64, 64, 3, 128, 1, False)]
+XLA, PRODUCT, PAIRS = None, kernels._product, kernels._pairs
+FORMULAS = [  # role, batch, height, width, cin, cout, padding, formula
+    *[(role, 128, 2, 2, 512, 512, 1, PRODUCT) for role in ("output", "input", "kernel")],
+    *[(role, 128, 4, 4, 8, 8, 0, PRODUCT) for role in ("output", "input", "kernel")],
+    *[(role, 128, 1, 1, 8, 8, 1, PRODUCT) for role in ("output", "input", "kernel")],
+    *[(role, 128, 3, 3, 512, 512, 1, XLA) for role in ("output", "input", "kernel")],
+    *[(role, 128, 2, 16, 64, 64, 1, XLA) for role in ("output", "input", "kernel")],
+    ("output", 128, 8, 8, 256, 256, 0, PRODUCT), ("kernel", 128, 8, 8, 256, 256, 0, PRODUCT),
+    ("input", 128, 8, 8, 256, 256, 0, XLA),
+    ("output", 128, 8, 8, 255, 256, 0, XLA), ("output", 128, 8, 8, 256, 256, 1, XLA),
+    ("output", 128, 32, 32, 256, 256, 0, XLA), ("kernel", 128, 32, 32, 256, 256, 0, XLA),  # patches too large
+    ("kernel", 128, 32, 32, 5, 45, 1, PRODUCT), ("kernel", 128, 32, 32, 5, 44, 1, XLA), ("output", 128, 32, 32, 5, 45, 1, XLA),
+    ("output", 128, 32, 32, 3, 16, 1, PAIRS), ("kernel", 128, 32, 32, 4, 128, 1, PAIRS), ("input", 128, 32, 32, 3, 16, 1, XLA),
+    ("output", 1024, 64, 64, 3, 128, 1, XLA), ("kernel", 1024, 64, 64, 3, 128, 1, XLA)]
 
 
-@pytest.mark.parametrize("role, batch, height, width, cin, cout, padding, product", FORMULAS)
-def test_choice_of_formula(role, batch, height, width, cin, cout, padding, product):
+@pytest.mark.parametrize("role, batch, height, width, cin, cout, padding, formula", FORMULAS)
+def test_choice_of_formula(role, batch, height, width, cin, cout, padding, formula):
     chosen = kernels._formula(role, (batch, height, width, cin), (3, 3, cin, cout), padding)
-    assert chosen is kernels._product if product else (chosen.func, chosen.keywords) == (kernels._xla, {"role": role})
+    assert chosen is formula if formula else (chosen.func, chosen.keywords) == (kernels._xla, {"role": role})
 
 
 @pytest.mark.parametrize("role", ["output", "input", "kernel"])

@@ -232,19 +232,25 @@ def cell(value: Any) -> str:
     return f"{float(f'{value:.4g}'):g}" if isinstance(value, float) else str(value)
 
 
-def keep(rows: Sequence[dict[str, Any]], path: Path = ROWS) -> pd.DataFrame:
-    "Put rows into the file, each in place of its net's and subject's; returns them."
-    frame = pd.DataFrame([{name: cell(row[name]) for name in COLUMNS} for row in rows])
+def keep(rows: Sequence[dict[str, Any]], path: Path = ROWS,
+         columns: Sequence[str] = COLUMNS,
+         order: dict[str, Sequence[str]] | None = None) -> pd.DataFrame:
+    """Put rows into a file, each in place of the one that it repeats; returns them.
+
+    order: the columns that name a row, with their values in the order of the file.
+    """
+    order = order or {"net": NETS, "subject": SUBJECTS}
+    frame = pd.DataFrame([{name: cell(row[name]) for name in columns} for row in rows])
     if path.exists():
         old = pd.read_csv(path, dtype=str, keep_default_na=False)
         whole = pd.concat([old, frame])
     else:
         whole = frame
-    whole = whole.drop_duplicates(["net", "subject"], keep="last")
+    whole = whole.drop_duplicates([*order], keep="last")
     place = lambda names: lambda column: column.map(
         lambda value: names.index(value) if value in names else len(names))
-    whole = whole.sort_values("subject", key=place(SUBJECTS), kind="stable")
-    whole = whole.sort_values("net", key=place(NETS), kind="stable")
+    for column, names in reversed(order.items()):
+        whole = whole.sort_values(column, key=place(names), kind="stable")
     partial = path.with_suffix(".partial")
     whole.to_csv(partial, index=False)
     os.replace(partial, path)

@@ -105,6 +105,7 @@ def costs() -> str:
 
 
 PEERS = ROOT / "benchmarks" / "peers.csv"
+CPU = ROOT / "benchmarks" / "cpu.csv"
 SUBJECTS = {  # how a method of the benchmark looks: colour, marker
     "BP": ("black", "o"), "PC": ("vermilion", "s"), "PC dense": ("purple", "D"), "ePC": ("sky", "*"), "S+F": ("blue", "X"),
     "S+F skip": ("green", ">"), "PCX": ("orange", "v"), "FabricPC PC": ("yellow", "P"), "FabricPC ePC": ("yellow", "p")}
@@ -134,6 +135,19 @@ These networks are MLPs of 5 to 40 layers with 128 units each; FabricPC's ePC an
 peers in float64, are in {download}.
 
 {provenance}
+
+## Where a CPU's time goes in narrow networks
+
+A step of a network of width 1/8 reaches only a part of the speed of one large matrix product. We looked for the rest. Each mark below is the processor time of a
+step with one thing changed, over that of the step as it is.
+
+{tries}
+
+{try_claims}
+
+All numbers are in {cpu_download}.
+
+{cpu_provenance}
 """
 
 
@@ -237,12 +251,58 @@ def depth_claims(rows: pd.DataFrame) -> str:
         f"[the inference chapter](../nbs/05_inference.ipynb) proves allows a change of {skip.skip_bound:.2g} times a layer's displacement."])
 
 
+XLA_FIRST = "XLA's first layer"
+TRIED = {"vgg5/8": "blue", "vgg7/8": "orange", "vgg10/8": "green"}
+
+
+def tries_chart(rows: pd.DataFrame) -> str:
+    """A line for each change, a mark for each network: filled for backpropagation, empty for S+F."""
+    tries = [name for name in dict.fromkeys(rows["variant"]) if name != "as it is"]
+    fig, [[ax]] = page_figure(height=0.9 + 0.3 * len(tries))
+    for (net, subject), own in rows[rows["variant"].isin(tries)].groupby(["net", "subject"], sort=False):
+        colour, at = COLOURS[TRIED[net]], [tries.index(name) for name in own["variant"]]
+        spread = [own["ratio"] - own["ratio_least"], own["ratio_most"] - own["ratio"]]
+        ax.errorbar(own["ratio"], at, xerr=spread, linestyle="none", marker="o" if subject == "BP" else "s", color=colour, markersize=5, linewidth=0.7,
+                    markerfacecolor=colour if subject == "BP" else "white", label=f"{net}, {subject}")
+    ax.axvline(1, color="#888888", linewidth=0.7)
+    ax.set(xscale="log", xlabel="processor time over that of a step as it is", xticks=[0.5, 1, 2, 5, 10], yticks=range(len(tries)), ylim=(len(tries) - 0.5, -0.5))
+    ax.set_yticklabels(tries)
+    ax.set_xticklabels([0.5, 1, 2, 5, 10])
+    ax.minorticks_off()
+    fig.legend(loc="outside lower center", ncols=3, fontsize=7.5, frameon=False)
+    said = "; ".join(f"{name}: " + ", ".join(f"{row.net} {row.subject} {row.ratio:.2g}" for row in rows[rows["variant"] == name].itertuples()) for name in tries)
+    return chart(fig, "speed_cpu", f"Processor time of a step with one change over that of a step as it is. {said}.", "speed.md")
+
+
+def try_claims(rows: pd.DataFrame) -> str:
+    """What the measurements of the changes say, a sentence each."""
+    of = {name: own for name, own in rows.groupby("variant")}
+    cost = lambda name: span(of[name]["ratio"])
+    share = lambda name: span(100 * of[name]["share_of_product"])
+    options = ("vectors of 512 bits", "preset fast runtime", "without YNNPACK", "oneDNN", "fast math")
+    return "\n".join([
+        f"- A step reaches {share('as it is')} % of the speed of one large matrix product. The convolutions of backpropagation alone, without activations, pools "
+        f"and the optimiser, take {span(100 * of['convolutions alone']['ratio'])} % of its time and reach {share('convolutions alone')} %: XLA takes as long for 8 or "
+        "16 output channels as for 32, and the kernels' gradients are slow ([the kernels' chapter](../nbs/01_kernels.ipynb)). So no faster activation can "
+        "bring these networks to the speed of a matrix product.",
+        f"- If XLA convolves the images by itself, a step takes {cost(XLA_FIRST)} times as long. We take two pixels of a row at a time.",
+        f"- If the memory of each array goes back to the system, a step takes {cost('memory goes back')} times as long.",
+        f"- Three seeds in one program (`jax.vmap`) take {cost('3 seeds together')} times as long as three after each other, so we train seeds one by one.",
+        "- We leave XLA's options as they are: " + ", ".join(f"{name} {cost(name)}" for name in options) + "."])
+
+
+def measured_when(rows: pd.DataFrame) -> str:
+    """When and on which machine the rows were measured, in a sentence."""
+    times = rows.groupby(["date", "commit", "processor", "threads"])["net"].unique()
+    when = "; ".join(f"{', '.join(nets)} on {date} at commit {commit} on {processor} with {threads} threads" for (date, commit, processor, threads), nets in times.items())
+    return f"We measured {when}. Versions: " + "; ".join(dict.fromkeys(rows["versions"])) + "."
+
+
 def speed() -> str:
     """The measured part of the page on speed: charts, sentences and the file behind them."""
     rows = measured()
     vggs, mlps = (rows[rows["net"].str.startswith(kind)] for kind in ("vgg", "mlp"))
-    times = rows.groupby(["date", "commit", "processor", "threads"])["net"].unique()
-    when = "; ".join(f"{', '.join(nets)} on {date} at commit {commit} on {processor} with {threads} threads" for (date, commit, processor, threads), nets in times.items())
-    provenance = f"We measured {when}. Versions: " + "; ".join(dict.fromkeys(rows["versions"])) + "."
+    cpu = pd.read_csv(CPU)
     return SPEED.format(nets=nets_chart(vggs), claims=claims(vggs), depths=depths_chart(mlps), depth_claims=depth_claims(mlps),
-                        download=download(pd.read_csv(PEERS).set_index("net"), "peers"), provenance=provenance)
+                        download=download(pd.read_csv(PEERS).set_index("net"), "peers"), provenance=measured_when(rows),
+                        tries=tries_chart(cpu), try_claims=try_claims(cpu), cpu_download=download(cpu.set_index("net"), "cpu"), cpu_provenance=measured_when(cpu))

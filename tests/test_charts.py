@@ -60,10 +60,36 @@ def test_a_span_names_one_number_once():
     assert charts.span(pd.Series([2.04, 2.0])) == "2" and charts.span(pd.Series([0.5, 21.0])) == "0.5 to 21"
 
 
-def test_the_page_offers_every_number(rows, extra, tmp_path, monkeypatch):
-    rows.to_csv(tmp_path / "peers.csv", index=False)
-    monkeypatch.setattr(charts, "PEERS", tmp_path / "peers.csv")
+@pytest.fixture
+def tries() -> pd.DataFrame:
+    """A benchmark of what was tried, with numbers that a person can check."""
+    ratios = {"as it is": 1.0, "convolutions alone": 0.75, "XLA's first layer": 1.2, "memory goes back": 2.0, "3 seeds together": 4.0, "vectors of 512 bits": 0.9,
+              "preset fast runtime": 0.95, "without YNNPACK": 1.1, "oneDNN": 1.05, "fast math": 0.99}
+    frame = pd.DataFrame([dict(net="vgg5/8", subject=subject, variant=name, turns=3, ratio=ratio * more, share_of_product=0.3 / ratio, processor="a processor",
+                               threads=1, commit="abc", date="2026-01-01", versions="jax 1")
+                          for subject, more in (("BP", 1), ("S+F", 1.5)) for name, ratio in ratios.items() if subject == "BP" or name != "convolutions alone"])
+    return frame.assign(ratio_least=frame["ratio"] * 0.9, ratio_most=frame["ratio"] * 1.2)
+
+
+def test_each_sentence_on_the_cpu_gives_the_numbers_of_the_rows(tries):
+    said = charts.try_claims(tries)
+    assert "step reaches 30 %" in said and "take 75 % of its time and reach 40 %" in said and "by itself, a step takes 1.2 to 1.8 times" in said
+    assert "system, a step takes 2 to 3 times" in said and "take 4 to 6 times as long" in said and "bits 0.9 to 1.4, preset" in said
+
+
+def test_the_chart_of_changes_has_its_words_and_a_line_for_each(tries, extra):
+    shown = charts.tries_chart(tries)
+    assert "memory goes back: vgg5/8 BP 2, vgg5/8 S+F 3;" in shown and "as it is:" not in shown
+    drawing = (extra / "figures" / "speed_cpu.svg").read_text()
+    assert all(f">{name}<" in drawing for name in ("oneDNN", "convolutions alone", "vgg5/8, BP", "vgg5/8, S+F"))
+
+
+def test_the_page_offers_every_number(rows, tries, extra, tmp_path, monkeypatch):
+    for name, frame in {"peers": rows, "cpu": tries}.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        monkeypatch.setattr(charts, name.upper(), tmp_path / f"{name}.csv")
     page = charts.speed()
+    assert '<a href="data/cpu.csv" download>' in page
     assert '<a href="data/peers.csv" download>' in page and "mlp40 on 2026-01-01 at commit abc on a processor with 2 threads" in page and "{" not in page
     pd.testing.assert_frame_equal(pd.read_csv(extra / "data" / "peers.csv"), rows, check_dtype=False)
 

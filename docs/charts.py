@@ -282,8 +282,8 @@ def try_claims(rows: pd.DataFrame) -> str:
     options = ("vectors of 512 bits", "preset fast runtime", "without YNNPACK", "oneDNN", "fast math")
     return "\n".join([
         f"- A step reaches {share('as it is')} % of the speed of one large matrix product. The convolutions of backpropagation alone, without activations, pools "
-        f"and the optimiser, take {span(100 * of['convolutions alone']['ratio'])} % of its time and reach {share('convolutions alone')} %: XLA takes as long for 8 or "
-        "16 output channels as for 32, and the kernels' gradients are slow ([the kernels' chapter](../nbs/01_kernels.ipynb)). So no faster activation can "
+        f"and the optimiser, take {span(100 * of['convolutions alone']['ratio'])} % of its time and reach {share('convolutions alone')} %: XLA takes as long for 16 "
+        "output channels as for 32, and the kernels' gradients are slow ([the kernels' chapter](../nbs/01_kernels.ipynb)). So no faster activation can "
         "bring these networks to the speed of a matrix product.",
         f"- If XLA convolves the images by itself, a step takes {cost(XLA_FIRST)} times as long. We take two pixels of a row at a time.",
         f"- If the memory of each array goes back to the system, a step takes {cost('memory goes back')} times as long.",

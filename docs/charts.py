@@ -258,9 +258,11 @@ TRIED = {"vgg5/8": "blue", "vgg7/8": "orange", "vgg10/8": "green"}
 def tries_chart(rows: pd.DataFrame) -> str:
     """A line for each change, a mark for each network: filled for backpropagation, empty for S+F."""
     tries = [name for name in dict.fromkeys(rows["variant"]) if name != "as it is"]
-    fig, [[ax]] = page_figure(height=0.9 + 0.3 * len(tries))
-    for (net, subject), own in rows[rows["variant"].isin(tries)].groupby(["net", "subject"], sort=False):
-        colour, at = COLOURS[TRIED[net]], [tries.index(name) for name in own["variant"]]
+    fig, [[ax]] = page_figure(height=0.9 + 0.4 * len(tries))
+    kinds = rows[rows["variant"].isin(tries)].groupby(["net", "subject"], sort=False)
+    for number, ((net, subject), own) in enumerate(kinds):
+        beside = 0.12 * (number - (len(kinds) - 1) / 2)      # marks of one line do not cover each other
+        colour, at = COLOURS[TRIED[net]], [tries.index(name) + beside for name in own["variant"]]
         spread = [own["ratio"] - own["ratio_least"], own["ratio_most"] - own["ratio"]]
         ax.errorbar(own["ratio"], at, xerr=spread, linestyle="none", marker="o" if subject == "BP" else "s", color=colour, markersize=5, linewidth=0.7,
                     markerfacecolor=colour if subject == "BP" else "white", label=f"{net}, {subject}")

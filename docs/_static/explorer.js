@@ -369,7 +369,7 @@ function runsTable(runs) {
     "outcome": run => run.outcome,
     "seconds": run => Math.round(run.seconds),
     "device": run => run.device,
-    "commit": run => (run.commit || "unknown").slice(0, 7) + (run.dirty ? ", files differed" : ""),
+    "commit": run => (run.commit || "unknown").split(" + ").map(one => one.slice(0, 7)).join(" + ") + (run.dirty ? ", files differed" : ""),
     "date": run => (run.date || "").slice(0, 10),
     "key": run => run.key,
     "versions": run => run.versions};

@@ -41,16 +41,12 @@ FIRST, BACK, SEEDS_TOGETHER, ALONE = "XLA's first layer", "memory goes back", f"
 ORDER = {"net": NETS, "subject": ("BP", "PC", "S+F"), "variant": (USUAL, ALONE, FIRST, BACK, SEEDS_TOGETHER, *OPTIONS)}
 
 
-def is_pairs(formula: Callable) -> bool:
-    "Whether a formula is the one for images."
-    return formula is kernels._pairs
-
-
 def without_pairs(choose: Callable) -> Callable:
     "The choice of formulas where images have none of their own."
-    return lambda role, x, kernel, padding: (
-        partial(kernels._xla, role=role) if is_pairs(choose(role, x, kernel, padding))
-        else choose(role, x, kernel, padding))
+    def chosen(role: str, *shapes: Any) -> Callable:
+        formula = choose(role, *shapes)
+        return partial(kernels._xla, role=role) if formula is kernels._pairs else formula
+    return chosen
 
 
 def give_back() -> None:

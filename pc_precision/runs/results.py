@@ -8,7 +8,7 @@ __all__ = ['PACKAGES', 'KEEP', 'ABOUT', 'UNNAMED', 'ROW', 'root', 'git', 'commit
            'title', 'effort', 'duration', 'Progress', 'keep_result', 'run_missing', 'lacks_network', 'agree',
            'trained_bytes', 'load_trained', 'trained_info', 'own_images', 'jit_outputs', 'predict', 'metrics', 'loader',
            'by_key', 'distinct', 'results', 'train_missing', 'warn_networks', 'read_store', 'kept', 'every_one',
-           'shown', 'about_run', 'parts_of', 'compact', 'repeated', 'to_frame', 'frame_of']
+           'every_setting', 'about_run', 'parts_of', 'compact', 'repeated', 'to_frame', 'frame_of']
 
 # %% ../../nbs/22_results.ipynb #c8678159
 import contextlib
@@ -661,7 +661,7 @@ UNNAMED = {"batch_norm": "none"} | {
     name: SETTINGS[name] for name in ("output", "dtype", "optimiser", "skip")}
 
 
-def shown(settings: dict[str, Any]) -> dict[str, Any]:
+def every_setting(settings: dict[str, Any]) -> dict[str, Any]:
     """Every setting as a table shows it.
 
     None stands for a setting that a run does not use; no BatchNorm is 'none'. A run
@@ -673,9 +673,9 @@ def shown(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def about_run(run: dict[str, Any]) -> dict[str, Any]:
-    """What is the same in every row of a run: its settings as `shown`, and `ABOUT`."""
+    """What is the same in every row of a run: `every_setting`, and `ABOUT`."""
     package = lambda place: (place.get("versions") or {}).get("pc_precision")
-    return shown(run["experiment"]) | {
+    return every_setting(run["experiment"]) | {
         "key": run["key"],
         "outcome": run["outcome"],
         "device": every_one(run, lambda place: place["device"]),

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any, Iterable
 
 from ..experiment import Experiment, settings_of
-from .results import COLUMNS, distinct, shown
+from .results import COLUMNS, distinct, every_setting
 from .store import Store
 
 # %% ../../nbs/23_tables.ipynb #c426ec57
@@ -104,7 +104,8 @@ def missing_frame(experiments: Iterable[Experiment], there: set[str]) -> Any:
     """
     import pandas as pd
     rows = [
-        shown(settings_of(exp)) | {"lacking": int(exp.key not in there), "key": exp.key}
+        every_setting(settings_of(exp))
+        | {"lacking": int(exp.key not in there), "key": exp.key}
         for exp in distinct(experiments)]
     columns = [*(f.name for f in fields(Experiment)), "lacking", "key"]
     return pd.DataFrame(rows, columns=columns)

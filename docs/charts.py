@@ -285,7 +285,7 @@ def try_claims(rows: pd.DataFrame) -> str:
     options = [name for name in dict.fromkeys(rows["variant"]) if name not in OURS]
     return "\n".join([
         f"- A step reaches {share('as it is')} % of the speed of one large matrix product. The convolutions of backpropagation alone, without activations, pools "
-        f"and the optimiser, take {span(100 * of['convolutions alone']['ratio'])} % of its time and reach {share('convolutions alone')} %: XLA takes as long for 16 "
+        f"and the optimiser, take {span(100 * of['convolutions alone']['ratio'])} % of its time and reach {share('convolutions alone')} %: XLA takes at least as long for 16 "
         "output channels as for 32, and the kernels' gradients are slow ([the kernels' chapter](../nbs/01_kernels.ipynb)). So no faster activation can "
         "bring these networks to the speed of a matrix product.",
         f"- If XLA convolves the images by itself, a step takes {cost(XLA_FIRST)} times as long. We take two pixels of a row at a time. If we convolve 8 channels in pairs, too, "

@@ -74,7 +74,7 @@ def tries() -> pd.DataFrame:
 def test_each_sentence_on_the_cpu_gives_the_numbers_of_the_rows(tries):
     said = charts.try_claims(tries)
     assert "step reaches 30 %" in said and "take 75 % of its time and reach 40 %" in said and "by itself, a step takes 1.2 to 1.8 times" in said
-    assert "8 channels in pairs, too, a step of vgg5/8 takes 1.4 to 2.1 times" in said
+    assert "8 channels in pairs, too, a step of vgg5/8 takes 1.40 to 2.10 times" in said
     assert "system, a step takes 2 to 3 times" in said and "take 4 to 6 times as long" in said and "bits 0.9 to 1.4, preset" in said
 
 

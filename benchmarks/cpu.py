@@ -3,9 +3,9 @@
     python benchmarks/cpu.py                         VGG5, 7 and 10 of width 1/8, BP and S+F
     python benchmarks/cpu.py --nets vgg5/8 --subjects BP --turns 5
 
-In one process a step, as the library takes it, and its variants take turns: other options of XLA, XLA's own first
-layer, memory that goes back to the system after each array, and three seeds in one program (`vmap`), whose time is
-divided by three.  For backpropagation, "convolutions alone" is the sum of every convolution of the step, each timed by
+In one process a step, as the library takes it, and its variants take turns: other options of XLA, other formulas of
+the first or the second layer, memory that goes back to the system after each array, and three seeds in one program
+(`vmap`), whose time is divided by three.  For backpropagation, "convolutions alone" is the sum of every convolution of the step, each timed by
 itself.  The rows go to cpu.csv beside this file; a new row takes the place of the one of the same net, subject and
 variant.
 """
@@ -37,8 +37,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "without YNNPACK": {"xla_cpu_experimental_ynn_fusion_type": ""},
     "oneDNN": {"xla_cpu_use_onednn": True},
     "fast math": {"xla_cpu_enable_fast_math": True}}
-FIRST, BACK, SEEDS_TOGETHER, ALONE = "XLA's first layer", "memory goes back", f"{SEEDS} seeds together", "convolutions alone"
-ORDER = {"net": NETS, "subject": ("BP", "PC", "S+F"), "variant": (USUAL, ALONE, FIRST, BACK, SEEDS_TOGETHER, *OPTIONS)}
+FIRST, MORE_PAIRS, BACK = "XLA's first layer", "pairs for 8 channels, too", "memory goes back"
+SEEDS_TOGETHER, ALONE = f"{SEEDS} seeds together", "convolutions alone"
+ORDER = {"net": NETS, "subject": ("BP", "PC", "S+F"),
+         "variant": (USUAL, ALONE, FIRST, MORE_PAIRS, BACK, SEEDS_TOGETHER, *OPTIONS)}
 
 
 def without_pairs(choose: Callable) -> Callable:
@@ -47,6 +49,16 @@ def without_pairs(choose: Callable) -> Callable:
         formula = choose(role, *shapes)
         return partial(kernels._xla, role=role) if formula is kernels._pairs else formula
     return chosen
+
+
+def with_more_pairs(choose: Callable) -> Callable:
+    "The choice of formulas where eight channels are convolved as images are."
+    def chosen(role: str, x: tuple, kernel: tuple, padding: int) -> Callable:
+        return kernels._pairs if 4 < kernel[2] <= 8 else choose(role, x, kernel, padding)
+    return chosen
+
+
+CHOICES = {FIRST: without_pairs, MORE_PAIRS: with_more_pairs}
 
 
 def give_back() -> None:
@@ -80,9 +92,12 @@ def programs(subject: Ours) -> dict[str, Callable]:
     found |= {name: lowered.compile(compiler_options=options) for name, options in OPTIONS.items()}
     usual = kernels._formula
     try:
-        kernels._formula = without_pairs(usual)
-        jax.clear_caches()
-        found[FIRST] = subject.jit_step.lower(subject.plan, *arguments).compile()
+        for name, choice in CHOICES.items():
+            kernels._formula = choice(usual)
+            jax.clear_caches()
+            other = subject.jit_step.lower(subject.plan, *arguments)
+            if other.as_text() != lowered.as_text():         # the net has such layers
+                found[name] = other.compile()
     finally:
         kernels._formula = usual
         jax.clear_caches()

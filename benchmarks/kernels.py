@@ -1,92 +1,117 @@
-"""Plain lax against pc_precision.kernels: processor time of a backpropagation step of VGG networks, a Markdown table.
+"""Measure every formula of a convolution and of a pool, in the layers of the VGGs.
 
-    python benchmarks/kernels.py            every network at width 1 and 1/8, batch 128 (a few minutes on two cores)
-    python benchmarks/kernels.py --quick    VGG5 at width 1/8 only
+    python benchmarks/kernels.py                        all VGGs at width 1 and 1/8
+    python benchmarks/kernels.py --nets vgg5/8 --turns 3
 
-Both versions take turns in one process and the processor time of all threads is compared, so that other work on
-the machine disturbs the ratio little. Expected on two x86 cores with JAX 0.10: a ratio of 2 to 4 for VGG5, 1 to 1.5
-for VGG10, whose images stay large.
+The formulas of a map (the output of a layer, the gradient of its input, the gradient of
+its kernel) take turns in one process.  `chosen` names the one that the library takes for
+this shape on a CPU.  A formula whose patches would take over 256 MiB is left out.  The
+rows go to kernels.csv beside this file; a new row takes the place of the one of the same
+net, layer and map.
 """
 import argparse
 import statistics
-import time
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
+from peer_worker import (
+    Layer, input_shape, layers, product_speed, shape_after, timed, turn, versions)
+from peers import keep, provenance
 
-from pc_precision.kernels import conv3x3, max_pool2
+from pc_precision import kernels
+from pc_precision.devices import keep_memory
 
-NETS = {  # channels, padding, pool after
-    "vgg5": [(128, 1, True), (256, 1, True), (512, 1, True), (512, 0, True)],
-    "vgg7": [(128, 1, True), (128, 1, False), (256, 1, True), (256, 0, False), (512, 1, True), (512, 0, False)],
-    "vgg10": [(64, 1, False), (128, 1, False), (128, 1, True), (128, 1, False), (256, 1, True), (256, 1, False),
-              (256, 1, True), (256, 1, False), (512, 1, True)],
-}
-
-
-def plain_conv(x, kernel, padding):
-    return lax.conv_general_dilated(x, kernel, (1, 1), [(padding, padding)] * 2,
-                                    dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-
-def plain_pool(x):
-    return lax.reduce_window(x, np.array(-np.inf, x.dtype), lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+ROWS, BATCH, TURNS, MOST_PATCHES = Path(__file__).with_name("kernels.csv"), 128, 5, 2**26
+NETS = tuple(f"{net}{part}" for part in ("", "/8") for net in ("vgg5", "vgg7", "vgg10", "vgg15"))
+MAPS = ("output", "input", "kernel", "pool", "pool's input")
+FORMULAS = ("xla", "product", "pairs", "winner")
+COLUMNS = (
+    "net", "layer", "map", "batch", "image", "channels", "made", "padding", "chosen",
+    *(f"{name}_ms" for name in FORMULAS), "gflop", "product_gflops", "turns", "date",
+    "commit", "processor", "threads", "versions")
+ORDER = {"net": NETS, "layer": tuple(map(str, range(len(layers("vgg15"))))), "map": MAPS}
+Work = Callable[[], Any]
 
 
-def loss(params, x, y, *, net, conv, pool):
-    "Half the squared error of a VGG network, mean over the batch."
-    for kernel, (_, padding, pooled) in zip(params, NETS[net]):
-        x = jax.nn.gelu(conv(x, kernel, padding))
-        x = pool(x) if pooled else x
-    return ((x.reshape(len(x), -1) @ params[-1] - y) ** 2).sum() / (2 * len(x))
+def shape_without_pool(shape: tuple[int, ...], layer: Layer) -> tuple[int, ...]:
+    "What the convolution of a layer makes of one input, before the pool."
+    return shape_after(shape, layer._replace(pool=False))
 
 
-def problem(net: str, width: float, batch: int):
-    "Parameters (uniform in +-1/sqrt(fan_in)), images and targets."
-    random, size, cin, params = np.random.default_rng(0), 32, 3, []
-    for channels, padding, pooled in NETS[net]:
-        cout = int(channels * width)
-        params.append(random.uniform(-1, 1, (3, 3, cin, cout)) / (9 * cin) ** 0.5)
-        cin, size = cout, (size + 2 * padding - 2) // (2 if pooled else 1)
-    params.append(random.uniform(-1, 1, (size * size * cin, 10)) / (size * size * cin) ** 0.5)
-    arrays = params, random.normal(size=(batch, 32, 32, 3)), np.eye(10)[random.integers(0, 10, batch)]
-    return jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), arrays)
+def name_of(formula: Callable) -> str:
+    "How the file calls a formula: the name of its function without the underscore."
+    return getattr(formula, "func", formula).__name__.removeprefix("_")
 
 
-def measure(net: str, width: float, batch: int = 128) -> tuple[list[float], list[float]]:
-    "Milliseconds of processor time a step and seconds to compile, for plain lax and for ours."
-    args, steps, compiles = problem(net, width, batch), [], []
-    for conv, pool in ((plain_conv, plain_pool), (conv3x3, max_pool2)):
-        start = time.process_time()
-        step = jax.jit(jax.value_and_grad(partial(loss, net=net, conv=conv, pool=pool))).lower(*args).compile()
-        compiles.append(time.process_time() - start)
-        jax.block_until_ready(step(*args))
-        steps.append(step)
-    turns, inner = (3, 1) if width == 1 else (7, 3)
-    times = [[processor_time(step, args, inner) for step in steps] for _ in range(turns)]
-    return [1e3 * statistics.median(t) for t in zip(*times)], compiles
+def convolutions(role: str, x: jax.Array, k: jax.Array, g: jax.Array, padding: int) -> dict[str, Work]:
+    "One map of a convolution by each formula that has room."
+    def work(formula: Callable) -> Work:
+        if role == "output":
+            return partial(jax.jit(lambda x, k: formula(x, k, padding)), x, k)
+        if role == "input":
+            return partial(jax.jit(lambda k, g: jax.linear_transpose(lambda x: formula(x, k, padding), x)(g)), k, g)
+        return partial(jax.jit(lambda x, g: jax.linear_transpose(lambda k: formula(x, k, padding), k)(g)), x, g)
+
+    found = {"xla": work(partial(kernels._xla, role=role))}
+    if g[..., 0].size * k[..., 0].size <= MOST_PATCHES:
+        found |= {"product": work(kernels._product), "pairs": work(kernels._pairs)}
+    return found
 
 
-def processor_time(step, args, repeats: int) -> float:
-    start = time.process_time()
-    for _ in range(repeats):
-        jax.block_until_ready(step(*args))
-    return (time.process_time() - start) / repeats
+def pools(name: str, x: jax.Array, g: jax.Array) -> dict[str, Work]:
+    "The pool, or its gradient, by both formulas."
+    def work(pool: Callable) -> Work:
+        if name == "pool":
+            return partial(jax.jit(pool), x)
+        return partial(jax.jit(lambda x, g: jax.vjp(pool, x)[1](g)[0]), x, g)
+    return {"xla": work(kernels._pool_xla), "winner": work(kernels._pool)}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="VGG5 at width 1/8 only")
-    cases = [("vgg5", 1 / 8)] if parser.parse_args().quick else [(net, width) for width in (1 / 8, 1.0) for net in NETS]
-    print("| network | width | plain lax, ms | pc_precision, ms | ratio | compile s, plain | compile s, pc_precision |")
-    print("|---|---|---|---|---|---|---|")
-    for net, width in cases:
-        (plain, ours), (plain_compile, our_compile) = measure(net, width)
-        print(f"| {net} | {width:g} | {plain:.0f} | {ours:.0f} | {plain / ours:.2f} "
-              f"| {plain_compile:.1f} | {our_compile:.1f} |", flush=True)
+def race(works: dict[str, Work], turns: int) -> dict[str, float]:
+    "Milliseconds of the processor for each formula: the median of its turns."
+    for work in works.values():
+        timed(work)                                          # compiles
+    taken = [{name: turn(work) for name, work in works.items()} for _ in range(turns)]
+    return {f"{name}_ms": 1e3 * statistics.median(times[name] for times in taken) for name in works}
+
+
+def measure(net: str, batch: int, turns: int) -> list[dict[str, Any]]:
+    "The rows of a net."
+    shape, rows, key = input_shape(net), [], jax.random.key(0)
+    draw = lambda *size: jax.random.normal(key, size)
+    for number, layer in enumerate(layers(net)[:-1]):
+        if layer.padding is None:
+            continue
+        made = shape_without_pool(shape, layer)
+        x, k, g = draw(batch, *shape), draw(3, 3, shape[-1], layer.features), draw(batch, *made)
+        same = {"layer": number, "image": shape[0], "channels": shape[-1], "made": layer.features, "padding": layer.padding}
+        for role in ("output", "input", "kernel") if number else ("output", "kernel"):
+            chosen = name_of(kernels._formula(role, x.shape, k.shape, layer.padding))
+            gflop = 2e-9 * g.size * k[..., 0].size
+            rows.append(same | {"map": role, "chosen": chosen, "gflop": gflop} | race(convolutions(role, x, k, g, layer.padding), turns))
+        if layer.pool:
+            x, g = jax.nn.relu(g), draw(batch, *shape_after(shape, layer))
+            pooled = same | {"image": made[0], "channels": made[-1], "chosen": "winner"}
+            rows += [pooled | {"map": name} | race(pools(name, x, g), turns) for name in ("pool", "pool's input")]
+        shape = shape_after(shape, layer)
+    told = {"net": net, "batch": batch, "turns": turns, "product_gflops": product_speed(), "versions": versions()}
+    return [dict.fromkeys(COLUMNS) | row | told for row in rows]
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--nets", type=lambda text: text.split(","), default=NETS)
+    ask.add_argument("--batch", type=int, default=BATCH)
+    ask.add_argument("--turns", type=int, default=TURNS)
+    asked = ask.parse_args()
+    keep_memory()
+    for net in asked.nets:
+        rows = [row | provenance() for row in measure(net, asked.batch, asked.turns)]
+        print(keep(rows, ROWS, COLUMNS, ORDER)[list(COLUMNS[:14])].to_string(index=False), flush=True)
 
 
 if __name__ == "__main__":

@@ -548,11 +548,11 @@ def timed(work: Callable) -> float:
     return time.process_time() - began
 
 
-def turn(subject: Any) -> float:
-    "Seconds of the processor for a step: the mean of as many as fill TURN seconds."
+def turn(work: Callable) -> float:
+    "Seconds of the processor for `work`: the mean of as many as fill TURN seconds."
     times = []
     while sum(times) < TURN:
-        times.append(timed(subject.step))
+        times.append(timed(work))
     return sum(times) / len(times)
 
 
@@ -615,7 +615,7 @@ def main() -> None:
     subject = SUBJECTS[name](name, net, batch)
     commands = {
         "warmup": lambda: warm_up(subject, compiles),
-        "turn": lambda: turn(subject),
+        "turn": lambda: turn(subject.step),
         "change": lambda: recompilations(subject, compiles),
         "activities": lambda path, settings: save(
             path, subject.activities(**settings)),

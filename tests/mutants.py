@@ -178,6 +178,7 @@ MUTANTS = [
            "        except ValueError:\n            raise\n        else:\n            study.tell(trial, **ended, skip_if_finished=True)", "test_search.py ctrl_c"),
     Mutant("a cut table of trials read", "runs/search.py", ".sum() >= wanted", ".sum() >= 0", "test_search.py truncated"),
     Mutant("a mean over different settings", "paper/figures.py", "    if mixed(table) and not apart:\n", "    if False:\n", "test_figures.py no_common_mean"),
+    Mutant("a deviation that describes no run", "paper/figures.py", "if row[\"std\"] > WIDE:", "if False:", "test_figures.py seeds_part"),
     Mutant("one seed decides", "paper/verdicts.py", "and self.n >= self.needs", "", "test_verdicts.py one_seed"),
     Mutant("a seed may lack a run", "paper/verdicts.py", "self.missing or self.lacking", "self.missing", "test_verdicts.py lacks_a_run"),
     Mutant("a lacking pair does not matter", "paper/verdicts.py", "word if decided else UNDECIDED", "word", "test_verdicts.py cannot_do_without"),

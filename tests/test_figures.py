@@ -288,7 +288,7 @@ def test_networks_of_one_kind_stand_together_and_seeds_are_dots():
             for model in ("vgg5", "mlp-64-64", deep) for seed, value in ((0, 0.9), (1, 0.7))]
     frame = pd.DataFrame(rows[:-1])
     assert list(accuracy_table(frame).columns) == ["MLP3", "MLP10", "VGG5"]
-    assert "over 1 to 2 seeds;" in figures.caption(frame.assign(width=None, device="a device"), "Accuracy", "smoke")
+    assert "over 1 to 2 seeds, or (lowest to highest) where it is over 5 points;" in figures.caption(frame.assign(width=None, device="a device"), "Accuracy", "smoke")
     means, dots, _ = depth_figure(frame).axes[0].get_lines()                # VGG5 has a single depth
     assert list(means.get_xdata()) == [3, 10] and [round(y) for y in means.get_ydata()] == [80, 90]
     assert sorted((x, round(y)) for x, y in zip(dots.get_xdata(), dots.get_ydata())) == [(3, 70), (3, 90), (10, 90)]
@@ -307,15 +307,22 @@ def test_runs_of_two_settings_stand_in_two_rows():
     frame = pd.DataFrame(seeds_of(width=1.0, x_step=0.1) + seeds_of(width=0.5, x_step=0.1))
     table = accuracy_table(frame)
     assert table.index.names == ["dataset", "algorithm", "width"], "what is equal is not named"
-    assert table["VGG5"].to_dict() == {("digits", "PC", width): "60.00 ± 14.14" for width in (1.0, 0.5)}
+    assert table["VGG5"].to_dict() == {("digits", "PC", width): "60.00 (50.00 to 70.00)" for width in (1.0, 0.5)}
     four = pd.DataFrame([row for width in (1.0, 0.5) for step in (0.1, 0.2) for row in seeds_of(width=width, x_step=step)])
     assert accuracy_table(four).index.names == ["dataset", "algorithm", "width", "x_step"] and len(accuracy_table(four)) == 4
+
+
+@pytest.mark.parametrize("scores, text", [
+    ((0.50, 0.57), "53.50 ± 4.95"), ((0.50, 0.58), "54.00 (50.00 to 58.00)"), ((0.1, 0.671, 0.626), "46.57 (10.00 to 67.10)"), ((0.1,), "10.00")])
+def test_a_cell_whose_seeds_part_names_the_lowest_and_the_highest(scores, text):
+    rows = [one_run("PC", "none", value) | dict(seed=seed, key=str(seed)) for seed, value in enumerate(scores)]
+    assert accuracy_table(pd.DataFrame(rows)).squeeze() == text
 
 
 def test_a_cell_of_found_settings_tells_its_seeds_and_what_diverged():
     lost = [row | dict(outcome="diverged") for row in seeds_of()]
     assert [figures.test_cell(pd.DataFrame(rows)) for rows in (seeds_of(), seeds_of()[:1], [lost[0], seeds_of()[1]], lost)] == [
-        "60.0 ± 14.1 (2 seeds)", "50.0 (1 seed)", "70.0 (1 of 2 diverged) (1 seed)", "diverged (0 seeds)"]
+        "60.0 (50.0 to 70.0) (2 seeds)", "50.0 (1 seed)", "70.0 (1 of 2 diverged) (1 seed)", "diverged (0 seeds)"]
     assert figures.test_cell(pd.DataFrame()) == "not run"
 
 

@@ -459,7 +459,7 @@ def test_found_stands_beside_default_with_its_own_runs(pretend, tmp_path):
         outcome="finished", algorithm="PC")
     runs = pd.DataFrame([row(found, 0, 0.5), row(found, 1, 0.7), row(plan.base, 0, 0.25)])
     table = found_table([plan], tmp_path, runs).reset_index().set_index("settings")
-    assert table.loc["found", "test"] == "60.0 ± 14.1 (2 seeds)" and table.loc["default", "test"] == "25.0 (1 seed)"
+    assert table.loc["found", "test"] == "60.0 (50.0 to 70.0) (2 seeds)" and table.loc["default", "test"] == "25.0 (1 seed)"
     assert float(table.loc["found", "x_step"]) == pytest.approx(found.x_step, rel=5e-3)
     assert table.loc["default", "x_step"] == "0.0235"
     assert table.loc["found", "search"].endswith(" of 3") and table.loc["default", "search"] == ""

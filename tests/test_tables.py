@@ -123,6 +123,7 @@ def test_the_number_of_a_run_is_the_test_accuracy_of_the_selected_epoch():
     lost = frame.assign(key="c", outcome="diverged")
     table = summarise(pd.concat([frame, other, lost])).iloc[0]
     assert np.isclose(table["mean"], .65) and np.isclose(table["std"], .1 / 2 ** .5) and (table["n"], table["diverged"]) == (2, 1)
+    assert np.allclose([table["least"], table["most"]], [.6, .7])
 
 
 def made_up(seed=0, score=0.5, commit="a", **settings):
@@ -169,7 +170,7 @@ def test_settings_are_never_averaged_over():
 
 def test_a_mean_over_seeds_has_no_further_column():
     table = summarise(to_frame([made_up(s, v) for s, v in ((0, 0.2), (1, 0.6))]))
-    assert list(table) == ["dataset", "model", "algorithm", "batch_norm", "mean", "std", "n", "diverged", "versions"]
+    assert list(table) == ["dataset", "model", "algorithm", "batch_norm", "mean", "std", "least", "most", "n", "diverged", "versions"]
     assert table.iloc[0]["mean"] == pytest.approx(0.4) and table.iloc[0]["std"] == pytest.approx(0.4 / 2 ** .5) and table.iloc[0]["n"] == 2
 
 

@@ -65,9 +65,10 @@ def summarise(frame: Any, by: Iterable[str] = CELL, metric: str = "top1",
               of: Iterable[Experiment] | None = None) -> Any:
     """Mean and sample standard deviation over seeds of the selected test `metric`.
 
-    `n` counts the runs with a number, and `diverged` the diverged ones. A setting that
-    differs within a cell of `by`, other than the seed, is a further column and splits
-    the cell. `versions` counts the versions and commits of pc_precision in a cell.
+    `least` and `most` are its lowest and its highest value. `n` counts the runs with a
+    number, and `diverged` the diverged ones. A setting that differs within a cell of
+    `by`, other than the seed, is a further column and splits the cell. `versions`
+    counts the versions and commits of pc_precision in a cell.
     of: the experiments that the frame should hold. Then a column `missing` counts what
     it lacks in each cell, and a cell that lacks something has no mean: numbers of two
     seeds and of five should not stand side by side.
@@ -89,11 +90,12 @@ def summarise(frame: Any, by: Iterable[str] = CELL, metric: str = "top1",
                         version=version.where(stored))
     cells = told.groupby(by, sort=False, dropna=False)
     out = cells.agg(
-        mean=("score", "mean"), std=("score", "std"), n=("score", "count"),
+        mean=("score", "mean"), std=("score", "std"), least=("score", "min"),
+        most=("score", "max"), n=("score", "count"),
         diverged=("lost", "sum"), versions=("version", "nunique"),
         missing=("lacking", "sum")).reset_index()
     out = out.astype({name: int for name in ("n", "diverged", "versions", "missing")})
-    out.loc[out["missing"] > 0, ["mean", "std"]] = float("nan")
+    out.loc[out["missing"] > 0, ["mean", "std", "least", "most"]] = float("nan")
     return out if of is not None else out.drop(columns="missing")
 
 # %% ../../nbs/23_tables.ipynb #e1d4ff53

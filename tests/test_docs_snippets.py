@@ -93,18 +93,30 @@ def test_the_page_of_methods_quotes_the_numbers_that_are_stored():
     import pc_precision as pc
     from pc_precision.paper.items import items
     text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
-    table = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if line.count("|") == 7 and "---" not in line][1:]
+    table = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if line.count("|") == 8 and "---" not in line][1:]
     stored = pd.read_csv(ROOT / "results" / "alignment.csv")
     first = stored[(stored.net == "VGG10") & (stored.state == "initial") & (stored.layer == 1)].set_index("method")
     wanted = [exp for name in ("rivals", "table1") for exp in items(name, "smoke") if exp.model.count("-64") == 9]
     runs = pc.runs.tables.scores(pc.paper.by_row(pc.runs.results.kept(wanted, ROOT / "results")))
     accuracy = 100 * runs.assign(row=runs.algorithm.astype(str)).groupby("row").score.mean()
+    larger = [exp for name in ("rivals", "table1") for exp in items(name, "laptop") if (exp.model, exp.batch_norm) == ("vgg10", None)]
+    deep = pc.summarise(pc.paper.by_row(pc.runs.results.kept(larger, ROOT / "results"))).set_index("algorithm")
     names = {"PC, `T = L`": ("PC, T = L", "PC"), "PC, many steps": ("PC's equilibrium", None), "ePC, published": ("ePC, published", "ePC"),
              "EP, centred": ("EP, centred", "EP"), "BP": (None, "BP"), "iPC": (None, "iPC")}
     assert len(table) == 12
-    for method, _, direction, size, percent, _ in table:
+    for method, _, direction, size, percent, vgg10, _ in table:
         measured, trained = names.get(method, (method, method))
         if measured:
             assert float(direction) == pytest.approx(first.cosine[measured], abs=0.005), method
             assert float(size) == pytest.approx(first["size"][measured], rel=0.1), method
         assert percent == ("not run" if trained is None else f"{accuracy[trained]:.0f}"), method
+        assert vgg10 == ("not run" if trained not in deep.index else in_short(deep.loc[trained])), method
+
+
+def in_short(row) -> str:
+    "An accuracy in per cent as the page of methods writes it."
+    from pc_precision.paper.figures import WIDE
+    if row["n"] == 0:
+        return "diverged"
+    parts = f"{100 * row['least']:.0f} to {100 * row['most']:.0f}"
+    return parts if row["std"] > WIDE else f"{100 * row['mean']:.0f}"

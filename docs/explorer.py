@@ -60,8 +60,9 @@ def command(exp: pc.Experiment) -> str:
 
 
 def by_epoch(run: dict[str, Any], split: str, metric: str) -> list[float | None]:
-    """One number an epoch."""
-    return [rounded(value) for _, where, what, _, value in run["rows"] if (where, what) == (split, metric)]
+    """One number an epoch; None in the last one of a run that diverged before it was tested."""
+    found = {epoch: value for epoch, where, what, _, value in run["rows"] if (where, what) == (split, metric)}
+    return [rounded(found.get(epoch)) for epoch in range(1, run["rows"][-1][0] + 1)]
 
 
 def last_energies(run: dict[str, Any]) -> list[float | None]:

@@ -5,9 +5,9 @@
 
 In one process a step, as the library takes it, and its variants take turns: other options of XLA, other formulas of
 the first or the second layer, memory that goes back to the system after each array, and three seeds in one program
-(`vmap`), whose time is divided by three.  For backpropagation, "convolutions alone" is the sum of every convolution of the step, each timed by
-itself.  The rows go to cpu.csv beside this file; a new row takes the place of the one of the same net, subject and
-variant.
+(`vmap`), whose time is divided by three.  For backpropagation, "convolutions alone" is the sum of every convolution of
+the step, each timed by itself.  The rows go to cpu.csv beside this file; a new row takes the place of the one of the
+same net, subject and variant.
 """
 import argparse
 import ctypes

@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from peer_worker import (
-    Layer, input_shape, layers, product_speed, shape_after, timed, turn, versions)
+    input_shape, layers, product_speed, shape_after, timed, turn, versions)
 from peers import keep, provenance
 
 from pc_precision import kernels
@@ -35,11 +35,6 @@ COLUMNS = (
     "commit", "processor", "threads", "versions")
 ORDER = {"net": NETS, "layer": tuple(map(str, range(len(layers("vgg15"))))), "map": MAPS}
 Work = Callable[[], Any]
-
-
-def shape_without_pool(shape: tuple[int, ...], layer: Layer) -> tuple[int, ...]:
-    "What the convolution of a layer makes of one input, before the pool."
-    return shape_after(shape, layer._replace(pool=False))
 
 
 def name_of(formula: Callable) -> str:
@@ -86,7 +81,7 @@ def measure(net: str, batch: int, turns: int) -> list[dict[str, Any]]:
     for number, layer in enumerate(layers(net)[:-1]):
         if layer.padding is None:
             continue
-        made = shape_without_pool(shape, layer)
+        made = shape_after(shape, layer._replace(pool=False))
         x, k, g = draw(batch, *shape), draw(3, 3, shape[-1], layer.features), draw(batch, *made)
         same = {"layer": number, "image": shape[0], "channels": shape[-1], "made": layer.features, "padding": layer.padding}
         for role in ("output", "input", "kernel") if number else ("output", "kernel"):

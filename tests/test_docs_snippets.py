@@ -99,7 +99,8 @@ def test_the_page_of_methods_quotes_the_numbers_that_are_stored():
     wanted = [exp for name in ("rivals", "table1") for exp in items(name, "smoke") if exp.model.count("-64") == 9]
     runs = pc.runs.tables.scores(pc.paper.by_row(pc.runs.results.kept(wanted, ROOT / "results")))
     accuracy = 100 * runs.assign(row=runs.algorithm.astype(str)).groupby("row").score.mean()
-    larger = [exp for name in ("rivals", "table1") for exp in items(name, "laptop") if (exp.model, exp.batch_norm) == ("vgg10", None)]
+    larger = [exp for name in ("rivals", "table1") for exp in items(name, "laptop")
+              if (exp.dataset, exp.model, exp.batch_norm) == ("cifar10", "vgg10", None)]
     deep = pc.summarise(pc.paper.by_row(pc.runs.results.kept(larger, ROOT / "results"))).set_index("algorithm")
     names = {"PC, `T = L`": ("PC, T = L", "PC"), "PC, many steps": ("PC's equilibrium", None), "ePC, published": ("ePC, published", "ePC"),
              "EP, centred": ("EP, centred", "EP"), "BP": (None, "BP"), "iPC": (None, "iPC")}

@@ -267,6 +267,15 @@ def test_bars_stand_for_what_was_run():
     assert len(depth_figure(RUNS).axes) == 3                             # without BatchNorm, BF, BN
 
 
+def test_whiskers_reach_to_the_runs_where_a_deviation_describes_none():
+    """Two seeds 4 points apart deviate by 4/sqrt(2) = 2.8; three of which one fails, at 10, 70 and 70, have 40 points below their mean and 20 above."""
+    rows = [one_run("BP", "none", value, None) | dict(seed=seed, key=f"BP{seed}") for seed, value in enumerate((0.68, 0.72))]
+    rows += [one_run("PC", "none", value, None) | dict(seed=seed, key=f"PC{seed}") for seed, value in enumerate((0.7, 0.1, 0.7))]
+    lines = nudging_figure(pd.DataFrame(rows)).axes[0].collections
+    ends = sorted(tuple(np.round(part[:, 1], 1)) for one in lines for part in one.get_segments())
+    assert ends == [(10.0, 70.0), (pytest.approx(70 - 2.8), pytest.approx(70 + 2.8))]
+
+
 def test_second_hand_numbers_are_marked():
     rows = published(["tiny_imagenet"], ["vgg15"])
     assert list(rows["top1"]) == [55.31] and "second-hand" in rows["source"].iloc[0]

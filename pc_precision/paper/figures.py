@@ -9,9 +9,9 @@ __all__ = ['FLOOR', 'SPLITS', 'WIDE', 'SHORT', 'NORM_BARS', 'MODES', 'PUBLISHED'
            'imbalance', 'energies_in_words', 'imbalance_table', 'Box', 'draw_box', 'flow_chart', 'cell', 'norm_of',
            'cells_of', 'mixed', 'by_norm', 'depth', 'shallow_first', 'kinds', 'net_names', 'cell_names',
            'untuned_cells', 'accuracy_table', 'to_markdown', 'save_table', 'caption', 'accuracies_in_words',
-           'depth_figure', 'bars', 'chance_line', 'nudged_bars', 'nudging_figure', 'freezing_figure', 'ours',
-           'published', 'used_by', 'space_table', 'plot_history', 'plot_importances', 'plot_search', 'found_table',
-           'test_cell', 'round_to_three']
+           'depth_figure', 'whiskers', 'bars', 'chance_line', 'nudged_bars', 'nudging_figure', 'freezing_figure',
+           'ours', 'published', 'used_by', 'space_table', 'plot_history', 'plot_importances', 'plot_search',
+           'found_table', 'test_cell', 'round_to_three']
 
 # %% ../../nbs/33_figures.ipynb #1e51ce57
 import pathlib
@@ -553,7 +553,7 @@ def caption(frame: Any, what: str, profile: str) -> str:
     spread = "one seed" if many == 1 else (
         f"mean ± standard deviation over {seeds}, or (lowest to highest) where it is "
         f"over {100 * WIDE:.0f} points")
-    devices, guessed = ", ".join(frame["device"].unique()), ""
+    devices, guessed = " and ".join(frame["device"].unique()), ""
     if untuned_cells(by_row(frame)) == {*cell_names(by_row(frame))}:
         guessed = "nobody searched the settings of any cell (untuned)"
     about = "; ".join(filter(None, [size, devices, guessed]))
@@ -610,19 +610,31 @@ def depth_figure(frame: Any, metric: str = "top1") -> Any:
     return fig
 
 # %% ../../nbs/33_figures.ipynb #2f28ec20
-def bars(ax: Any, table: Any, group: str, bar: str, looks: dict[str, dict]) -> None:
-    """Bars of `table`'s mean in per cent with its std, at most one a `group` and `bar`.
+def whiskers(table: Any) -> Any:
+    """How far whiskers reach below and above the means of `summarise`, (2, rows).
 
-    looks: options of the bars, in order. A bar with n = 0 has only diverged runs: a
-    cross.
+    It is the standard deviation; where that is over `WIDE`, they end at the lowest and
+    the highest run.
+    """
+    wide = table["std"] > WIDE
+    below = table["std"].mask(wide, table["mean"] - table["least"])
+    above = table["std"].mask(wide, table["most"] - table["mean"])
+    return np.stack([below, above])
+
+
+def bars(ax: Any, table: Any, group: str, bar: str, looks: dict[str, dict]) -> None:
+    """Bars of `table`'s mean in per cent, at most one a `group` and `bar`.
+
+    They have `whiskers`. looks: options of the bars, in order. A bar with n = 0 has
+    only diverged runs: a cross.
     """
     groups, width = list(dict.fromkeys(table[group])), 0.84 / len(looks)
     error = dict(elinewidth=0.7, ecolor="#444444")
     for i, (name, look) in enumerate(looks.items()):
         some = table[table[bar] == name]
         x = [groups.index(g) - 0.42 + (i + 0.5) * width for g in some[group]]
-        ax.bar(x, 100 * some["mean"], 0.9 * width, yerr=100 * some["std"], label=name,
-               capsize=1.2, error_kw=error, linewidth=0.7, **look)
+        ax.bar(x, 100 * some["mean"], 0.9 * width, yerr=100 * whiskers(some),
+               label=name, capsize=1.2, error_kw=error, linewidth=0.7, **look)
         for lost in [at for at, n in zip(x, some["n"]) if n == 0]:
             ax.plot(lost, 2, "x", color="black", markersize=3)
     ax.set_xticks(range(len(groups)), groups)

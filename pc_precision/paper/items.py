@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['SPIKING', 'ROWS', 'SEARCHED', 'ENOUGH', 'OF_A_RUN', 'RATES', 'MATTERS', 'KNOWN', 'PROFILES', 'DEFAULT', 'NORMS',
-           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'TIMING', 'MUPC_NETS', 'FOR_MUPC', 'MUPC_EPOCHS', 'RIVALS',
-           'ITEMS', 'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row', 'collect_searches', 'write_searches',
-           'found_searches', 'searched_settings', 'same', 'tuned_settings', 'untuned', 'check_parameters',
-           'check_folder', 'whole', 'listed', 'as_list', 'in_both_readings', 'row_settings', 'grid', 'figure_2',
-           'figure_5', 'figure_6', 'at_steps', 'table_1', 'figure_4', 'figure_7', 'table_2', 'resnet_18',
-           'verdict_runs', 'table_6', 'mupc_runs', 'rival_runs', 'items', 'store_of', 'narrowed', 'plan_search',
-           'plans', 'next_profile', 'larger_scale']
+           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'HALF', 'WIDER', 'FIFTH', 'TIMING', 'MUPC_NETS', 'FOR_MUPC',
+           'MUPC_EPOCHS', 'RIVALS', 'ITEMS', 'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row',
+           'collect_searches', 'write_searches', 'found_searches', 'searched_settings', 'same', 'tuned_settings',
+           'untuned', 'check_parameters', 'check_folder', 'whole', 'listed', 'as_list', 'in_both_readings',
+           'row_settings', 'grid', 'figure_2', 'figure_5', 'figure_6', 'at_steps', 'table_1', 'figure_4', 'figure_7',
+           'table_2', 'resnet_18', 'verdict_runs', 'table_6', 'mupc_runs', 'rival_runs', 'items', 'store_of',
+           'narrowed', 'plan_search', 'plans', 'next_profile', 'larger_scale']
 
 # %% ../../nbs/31_items.ipynb #9b29543a
 import difflib
@@ -108,7 +108,8 @@ KNOWN: dict[str, dict] = {  # for the laptop tables, before any search
     "S+F (energy)": PRESETS["S+F (energy)"],
     "S (activity)": PRESETS["S (activity)"],
     "S+F (activity)": dict(x_step=3e-3),
-    "S+F (activity) vgg10": dict(x_step=3e-4)}
+    "S+F (activity) vgg10": dict(x_step=3e-4),
+    "S+F (activity) vgg15": dict(x_step=3e-4)}
 KNOWN |= {
     f"{row} {model}": {
         n: v for n, v in PRESETS[f"D+F {model}"].items() if n not in RATES}
@@ -431,13 +432,17 @@ def figure_7(profile: str, models: Any = None, algorithms: Any = None,
 def table_2(profile: str, datasets: Any = None, models: Any = None,
             algorithms: Any = None, batch_norms: Any = None, seeds: Any = None,
             **given: Any) -> list[Experiment]:
-    "Table 2: the deepest network, on Tiny ImageNet; at `smoke` a few runs on digits."
+    """Table 2: the deepest network on Tiny ImageNet, in both readings.
+
+    At `smoke` it is a few runs on digits.
+    """
     if profile == "smoke":
         datasets, batch_norms = datasets or "digits", batch_norms or "freeze"
         algorithms = algorithms or ["BP", "PC", "S+F"]
         seeds = [0] if seeds is None else seeds
     return grid(profile, datasets or "tiny_imagenet", models or "vgg15",
-                algorithms or None, batch_norms or "none,freeze", seeds, **given)
+                in_both_readings(algorithms, SEVEN), batch_norms or "none,freeze",
+                seeds, **given)
 
 
 def resnet_18(profile: str, datasets: Any = None, models: Any = None,
@@ -476,6 +481,14 @@ def verdict_runs(profile: str, algorithms: Any = None,
                  batch_norms="none,freeze", **given)
     frozen = ("BP", "PC", "F", "D+F", "S+F")
     return [exp for exp in found if exp.batch_norm is None or exp.algorithm in frozen]
+
+
+# what we train at `laptop` beside its own runs: parameters of Table 1, 1 and 2
+HALF = dict(datasets="cifar100-half", algorithms=["BP", "PC", "S+F"])
+WIDER = dict(datasets="cifar10", models=["vgg5", "vgg10"], batch_norms="none",
+             algorithms=["BP", "PC", "S+F"], seeds=[0], width=1 / 4, limit=45_000)
+FIFTH = dict(datasets="tiny-imagenet-fifth", algorithms=["BP", "PC", "S+F"],
+             batch_norms="freeze", seeds=[0])
 
 # %% ../../nbs/31_items.ipynb #6e8445d2
 # the first epoch that counts, epochs, repeats, data of each model

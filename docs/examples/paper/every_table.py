@@ -14,6 +14,6 @@ for name, runs in pc.paper.every_table("smoke").items():
 # resnet18    8 runs of 2 networks
 # rivals     84 runs of 4 networks
 # table1    117 runs of 4 networks
-# table2      3 runs of 1 networks
+# table2      4 runs of 1 networks
 # table6      9 runs of 3 networks
 # verdicts  138 runs of 3 networks

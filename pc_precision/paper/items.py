@@ -488,7 +488,8 @@ HALF = dict(datasets="cifar100-half", algorithms=["BP", "PC", "S+F"])
 WIDER = dict(datasets="cifar10", models=["vgg5", "vgg10"], batch_norms="none",
              algorithms=["BP", "PC", "S+F"], seeds=[0], width=1 / 4, limit=45_000)
 FIFTH = dict(datasets="tiny-imagenet-fifth", algorithms=["BP", "PC", "S+F"],
-             batch_norms="freeze", seeds=[0])
+             batch_norms="freeze", seeds=[0], output="cross_entropy",
+             learning_rate=1e-3)
 
 # %% ../../nbs/31_items.ipynb #6e8445d2
 # the first epoch that counts, epochs, repeats, data of each model

@@ -31,13 +31,18 @@ def test_only_the_images_of_the_stored_runs_are_that_part(folder):
         parts.part("cifar100", folder[0])
 
 
+def test_a_folder_without_the_set_is_told_in_one_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match="cifar100 is not prepared in"):
+        parts.part("cifar100", tmp_path)
+
+
 def as_pairs(images, labels) -> list:
     return sorted((image.tobytes(), int(label)) for image, label in zip(images, labels))
 
 
 def test_a_part_holds_the_images_and_is_augmented_like_the_whole(folder, monkeypatch):
     place, train, test = folder
-    images, labels = parts.read("cifar100", "train", place)
+    (images, labels), _ = parts.read("cifar100", place)
     assert as_pairs(images, labels) == as_pairs(train.images, train.labels)
     accept(monkeypatch, place)
     part = parts.part("cifar100", place)
@@ -52,9 +57,9 @@ def accept(monkeypatch, place, **settings) -> None:
     "Let the images in this folder be the part, and its runs those of the item with these settings."
     with pytest.raises(ValueError) as error:
         parts.part("cifar100", place)
-    item, known, last, _ = parts.PARTS["cifar100"]
+    item, known, _ = parts.PARTS["cifar100"]
     found = str(error.value).partition("have the sum ")[2][:16]
-    monkeypatch.setattr(parts, "PARTS", {"cifar100": (item, known | settings, last, found)})
+    monkeypatch.setattr(parts, "PARTS", {"cifar100": (item, known | settings, found)})
 
 
 def test_the_pages_find_the_runs_that_the_tool_trains(folder, tmp_path, monkeypatch):

@@ -12,23 +12,22 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 import pc_precision as pc
-from pc_precision.data import DATASETS, version_dir
+from pc_precision.data import DATASETS, _opened, _read_once, describe_set
 from pc_precision.paper.items import FIFTH, HALF
 
-# of each set: the item, its parameters, the test split, the sum of the training images and labels
-PARTS = {"cifar100": ("table1", HALF, "test", "0b05d259bcfa0094"),
-         "tiny_imagenet": ("table2", FIFTH, "validation", "9ba918274afb67a2")}
+# of each set: the item, its parameters, the sum of the training images and labels
+PARTS = {"cifar100": ("table1", HALF, "0b05d259bcfa0094"), "tiny_imagenet": ("table2", FIFTH, "9ba918274afb67a2")}
 
 
-def read(name: str, split: str, data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The images and labels of a split, ordered by the images' bytes."""
-    source = tfds.builder_from_directory(version_dir(name, data)).as_data_source(split)
-    examples = sorted(((one["image"], int(one["label"])) for one in source), key=lambda one: one[0].tobytes())
-    images, labels = zip(*examples)
-    return np.stack(images), np.array(labels)
+def read(name: str, data: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The images and labels to train and to test with, ordered by the images' bytes."""
+    builder = _opened(name, data)
+    shape, _, last = describe_set(name, builder)
+    splits = [_read_once(builder, split, shape) for split in ("train", last)]
+    orders = [sorted(range(len(split.labels)), key=lambda i: split.images[i].tobytes()) for split in splits]
+    return [(split.images[order], split.labels[order].astype(np.int64)) for split, order in zip(splits, orders)]
 
 
 def part(name: str, data: Path) -> pc.Dataset:
@@ -36,13 +35,13 @@ def part(name: str, data: Path) -> pc.Dataset:
 
     Raises ValueError if it is not the part that the runs in the store were trained on.
     """
-    _, settings, last, wanted = PARTS[name]
-    images, labels = read(name, "train", data)
+    _, settings, wanted = PARTS[name]
+    (images, labels), test = read(name, data)
     found = sha256(images.tobytes() + labels.tobytes()).hexdigest()[:16]
     if found != wanted:
         raise ValueError(f"the {len(labels)} training images of {name} in {data} have the sum {found}, those of the part {wanted}")
     whole = DATASETS[name]
-    return pc.dataset(settings["datasets"], (images, labels), read(name, last, data), flip=whole.flip, pad=whole.pad)
+    return pc.dataset(settings["datasets"], (images, labels), test, flip=whole.flip, pad=whole.pad)
 
 
 def main() -> None:
@@ -52,7 +51,7 @@ def main() -> None:
     ask.add_argument("--results", type=Path, default=Path("results"))
     args = ask.parse_args()
     pc.devices.keep_warm()
-    for name, (item, settings, *_) in PARTS.items():
+    for name, (item, settings, _) in PARTS.items():
         named = pc.Named(settings["datasets"], part(name, args.data))
         pc.results([replace(exp, dataset=named) for exp in pc.paper.items(item, "laptop", **settings)], args.results)
 

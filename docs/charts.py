@@ -23,10 +23,11 @@ share runs, and we train each run once, so all tables together cost less than th
 
 {chart}
 
-**The hours at the paper's scale are counted, not measured.** We count the multiplications and additions of the products in all layers (with the light cone), for
+**The hours at the paper's scale are counted, unless a device is named.** We count the multiplications and additions of the products in all layers (with the light cone), for
 all training images and for the evaluation after each epoch, and divide them by {teraflops:g} TFLOP/s. That rate is an assumption: on a device that reaches R
 TFLOP/s the hours are these times {teraflops:g}/R. You can compare them with one published time: the authors' program took about 17 minutes a seed on one A100
-for VGG5 on CIFAR-10 by S+F with T = 7. If that run had 50 epochs of what we count here, the device reached {rate:.1f} TFLOP/s.
+for VGG5 on CIFAR-10 by S+F with T = 7. If that run had 50 epochs of what we count here, the device reached {rate:.1f} TFLOP/s. The runs
+of Table 1 that we trained on one H100 reached about ten times the assumed rate ([Table 6](../nbs/table6.ipynb)).
 
 **The other hours are measured** from the seconds of an epoch with its evaluation and a share of the compilation, of the runs in `results/`. A table without a mark
 has a kind of run that we have not trained at that scale. After one run of a kind, `pc-precision status` tells the hours on its device.

@@ -2,6 +2,7 @@
 
 Verdicts and scales are read from the store by pc_precision.paper; claims are the paper's, in our words.
 """
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -66,12 +67,12 @@ eighth of the width, and `paper` trains as the paper does.
 
 
 def judged(store: Path) -> dict[str, dict[str, list[str]]]:
-    """What `judge` says of the stored runs: by data set and number of the claim, a word for each reading."""
+    """What `judge` says of the stored runs: by profile with data set, and number of the claim, a word for each reading."""
     found: dict[str, dict[str, list[str]]] = {}
     for profile in PROFILES:
         frame = pc.runs.kept(pc.paper.items("verdicts", profile), store)
         for dataset, verdicts in pc.paper.judge(frame).items() if len(frame) else ():
-            found[dataset] = by_number(verdicts)
+            found[f"{profile}, {dataset}"] = by_number(verdicts)
     return found
 
 
@@ -103,15 +104,23 @@ def scales(item: str, store: Path) -> dict[str, str]:
     return found
 
 
+def share(told: str) -> float:
+    """The share of a profile's runs that the store holds, read from its sentence of `scales`; 1 if it counts none."""
+    counts = re.search(r"(\d+) of (\d+) runs", told)
+    return int(counts[1]) / int(counts[2]) if counts else 1.0
+
+
 def status(item: str, stored: dict[str, str]) -> str:
     """Whether an item is reproduced, in a word or two: the digits of `smoke` reproduce nothing of the paper's."""
     if item in NOTHING:
         return "computed here"
-    return "at the paper's scale" if "paper" in stored else "at a smaller scale" if "laptop" in stored else "not reproduced"
+    if "paper" in stored:
+        return "in part " * (share(stored["paper"]) < 1) + "at the paper's scale"
+    return "at a smaller scale" if "laptop" in stored else "not reproduced"
 
 
 def verdict(item: str, stored: dict[str, str], found: dict[str, dict[str, list[str]]]) -> str:
-    """The cell of the verdict: the status, and of each data set how often the item's claims hold, fail or stay undecided."""
+    """The cell of the verdict: the status, and of each profile and data set how often the item's claims hold, fail or stay undecided."""
     words = {dataset: [word for number in PAPER[item].claims for word in by.get(str(number), [])] for dataset, by in found.items()}
     told = [f"{dataset}: {tally(some)}" for dataset, some in words.items() if some]
     return "<br>".join([f"**{status(item, stored).capitalize()}**", *(told or ["no claim to judge"])])
@@ -139,7 +148,8 @@ def card(item: str, stored: dict[str, str], found: dict[str, dict[str, list[str]
     """What a reader wants to know first of a figure or table: the claim, what is published, what we ran, the verdict and the command."""
     about = PAPER[item]
     ours = "\n\n    ".join(stored.values()) or ("Computed on this page; nothing is trained." if item in NOTHING else "No run is stored.")
-    best = next((profile for profile in reversed(PROFILES) if profile in stored), "smoke")
+    largest = (profile for profile in reversed(PROFILES) if profile in stored and share(stored[profile]) > 1 / 2)
+    best = next(largest, "smoke")                             # a command that mostly shows what is stored
     return f""":::{{container}} card
 
 The paper's claim
@@ -162,7 +172,7 @@ Command
 
 
 def summary(stored: dict[str, dict[str, str]], found: dict[str, dict[str, list[str]]]) -> str:
-    """How many items are reproduced at which scale, and how many claims hold on each data set."""
+    """How many items are reproduced at which scale, and how many claims hold at each profile and data set."""
     counts = Counter(status(item, some) for item, some in stored.items())
     lines = [f"Of {len(stored)} items: {', '.join(f'{count} {words}' for words, count in counts.items())}. The paper's claims get one verdict each, "
              "and those about spiking precision one for each of its two readings:", ""]

@@ -32,6 +32,8 @@ def test_an_item_is_reproduced_only_by_runs_on_the_papers_data():
     assert [scoreboard.status("fig2", dict.fromkeys(some, "")) for some in ([], ["smoke"], ["smoke", "laptop"], ["laptop", "paper"])] == [
         "not reproduced", "not reproduced", "at a smaller scale", "at the paper's scale"]
     assert scoreboard.status("table3", {}) == "computed here"
+    told = {count: scoreboard.status("fig2", {"paper": f"`paper`: {count} of 540 runs"}) for count in (15, 540)}
+    assert told == {15: "in part at the paper's scale", 540: "at the paper's scale"}
 
 
 def test_a_cell_shows_the_verdicts_of_its_own_claims_alone():

@@ -5,13 +5,14 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pandas as pd
 import pytest
 
-from pc_precision.data import DATASETS, DatasetInfo, load
+from pc_precision.data import DATASETS, DatasetInfo, dataset, load
 from pc_precision.energy import Output
-from pc_precision.experiment import PROGRAM, Experiment, Recipe, resolve
+from pc_precision.experiment import PROGRAM, Experiment, Named, Recipe, resolve
 from pc_precision.layers import Block, Module, Network, Readout, mlp, vgg
 from pc_precision.learning import learn
 from pc_precision.paper.costs import (
@@ -133,6 +134,19 @@ def test_costs_count_what_an_epoch_trains_on():
     train = len(load("digits").train.labels)
     assert row.images == train // 32 * 32 and row.layers == row.steps == 5
     assert row.operations == flops(vgg("vgg5", 10, 1 / 16), (32, 32, 1), "forward", 5)
+
+
+def test_costs_need_no_images_of_a_set_that_the_library_knows():
+    some = [Experiment(dataset="cifar10", model="vgg5", algorithm="BP", select=select, limit=limit)
+            for select, limit in (("test", None), ("validation", None), ("validation", 1000))]
+    assert list(costs(some, "nowhere").images) == [390 * 128, 351 * 128, 7 * 128]      # of 50,000, 45,000 and 1,000
+
+
+def test_costs_count_the_images_of_a_set_of_ones_own():
+    images, labels = np.zeros((300, 8, 8, 1), np.uint8), np.arange(300) % 2
+    own = Named("mine", dataset("mine", (images, labels), (images, labels), (images, labels)))
+    row = costs([Experiment(dataset=own, model="mlp-16", algorithm="BP", batch_size=64)]).iloc[0]
+    assert row.images == 4 * 64
 
 
 # What a table costs

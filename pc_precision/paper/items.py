@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SPIKING', 'ROWS', 'SEARCHED', 'ENOUGH', 'OF_A_RUN', 'RATES', 'MATTERS', 'KNOWN', 'PROFILES', 'DEFAULT', 'NORMS',
-           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'HALF', 'WIDER', 'FIFTH', 'TIMING', 'MUPC_NETS', 'FOR_MUPC',
+           'SEVEN', 'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'HALF', 'FIFTH', 'TIMING', 'MUPC_NETS', 'FOR_MUPC',
            'MUPC_EPOCHS', 'RIVALS', 'ITEMS', 'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row',
            'collect_searches', 'write_searches', 'found_searches', 'searched_settings', 'same', 'tuned_settings',
            'untuned', 'check_parameters', 'check_folder', 'whole', 'listed', 'as_list', 'in_both_readings',
@@ -483,10 +483,8 @@ def verdict_runs(profile: str, algorithms: Any = None,
     return [exp for exp in found if exp.batch_norm is None or exp.algorithm in frozen]
 
 
-# what we train at `laptop` beside its own runs: parameters of Table 1, 1 and 2
+# what we train at `laptop` beside its own runs: parameters of Tables 1 and 2
 HALF = dict(datasets="cifar100-half", algorithms=["BP", "PC", "S+F"])
-WIDER = dict(datasets="cifar10", models=["vgg5", "vgg10"], batch_norms="none",
-             algorithms=["BP", "PC", "S+F"], seeds=[0], width=1 / 4, limit=45_000)
 FIFTH = dict(datasets="tiny-imagenet-fifth", algorithms=["BP", "PC", "S+F"],
              batch_norms="freeze", seeds=[0], output="cross_entropy",
              learning_rate=1e-3)

@@ -138,8 +138,9 @@ def test_costs_count_what_an_epoch_trains_on():
 
 def test_costs_need_no_images_of_a_set_that_the_library_knows():
     some = [Experiment(dataset="cifar10", model="vgg5", algorithm="BP", select=select, limit=limit)
-            for select, limit in (("test", None), ("validation", None), ("validation", 1000))]
-    assert list(costs(some, "nowhere").images) == [390 * 128, 351 * 128, 7 * 128]      # of 50,000, 45,000 and 1,000
+            for select, limit in (("test", None), ("validation", None), ("validation", 1000), ("test", 60_000))]
+    # of 50,000, 45,000 and 1,000; a limit leaves out the validation images, and asks for no more than there are
+    assert list(costs(some, "nowhere").images) == [390 * 128, 351 * 128, 7 * 128, 351 * 128]
 
 
 def test_costs_count_the_images_of_a_set_of_ones_own():

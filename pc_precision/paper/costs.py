@@ -337,7 +337,8 @@ def sizes(dataset: str) -> tuple[int, int, int]:
 def images_of(exp: Experiment) -> tuple[int, int]:
     "(images that an epoch trains on, images that it evaluates)."
     train, validation, test = sizes(exp.dataset)
-    total = exp.limit or (train + validation if exp.select == "test" else train)
+    both = train + validation if exp.select == "test" else train
+    total = min(exp.limit, train) if exp.limit else both
     evaluated = test + (validation if exp.select == "validation" else 0)
     return total // exp.batch_size * exp.batch_size, evaluated
 

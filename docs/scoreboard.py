@@ -2,7 +2,6 @@
 
 Verdicts and scales are read from the store by pc_precision.paper; claims are the paper's, in our words.
 """
-import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -28,6 +27,12 @@ class Item(NamedTuple):
     claim: str
     published: str = NO_COPY
     claims: tuple = ()
+
+
+class Stored(NamedTuple):
+    """What the store holds of an item with one profile: in words, and as a share of the runs that the item needs."""
+    words: str
+    share: float = 1.0
 
 
 PAPER: dict[str, Item] = {
@@ -91,35 +96,30 @@ def tally(words: list[str]) -> str:
     return ", ".join(told) + " (untuned)" * any("untuned" in word for word in words)
 
 
-def scales(item: str, store: Path) -> dict[str, str]:
-    """What the store holds of an item, a sentence for each profile that has a run, or on its searches."""
-    found = {"search": f"{len(list((store / 'search').glob('*.json')))} searches"} if item == "table5" else {}
+def scales(item: str, store: Path) -> dict[str, Stored]:
+    """What the store holds of an item, for each profile that has a run; of its searches."""
+    found = {"search": Stored(f"{len(list((store / 'search').glob('*.json')))} searches")} if item == "table5" else {}
     for profile in PROFILES if item not in NOTHING else ():
         wanted = pc.paper.items(item, profile)
         frame = pc.runs.kept(wanted, pc.paper.store_of(item, store))
         if len(frame):
-            seeds = frame["seed"].nunique()
-            found[profile] = (f"`{profile}`: {frame['key'].nunique()} of {len(wanted)} runs, {', '.join(frame['dataset'].unique())}, "
-                              f"{seeds} seed{'s' * (seeds > 1)}, {' and '.join(frame['device'].unique())}")
+            runs, seeds = frame["key"].nunique(), frame["seed"].nunique()
+            words = (f"`{profile}`: {runs} of {len(wanted)} runs, {', '.join(frame['dataset'].unique())}, "
+                     f"{seeds} seed{'s' * (seeds > 1)}, {' and '.join(frame['device'].unique())}")
+            found[profile] = Stored(words, runs / len(wanted))
     return found
 
 
-def share(told: str) -> float:
-    """The share of a profile's runs that the store holds, read from its sentence of `scales`; 1 if it counts none."""
-    counts = re.search(r"(\d+) of (\d+) runs", told)
-    return int(counts[1]) / int(counts[2]) if counts else 1.0
-
-
-def status(item: str, stored: dict[str, str]) -> str:
+def status(item: str, stored: dict[str, Stored]) -> str:
     """Whether an item is reproduced, in a word or two: the digits of `smoke` reproduce nothing of the paper's."""
     if item in NOTHING:
         return "computed here"
     if "paper" in stored:
-        return "in part " * (share(stored["paper"]) < 1) + "at the paper's scale"
+        return "in part " * ((stored["paper"].share < 1)) + "at the paper's scale"
     return "at a smaller scale" if "laptop" in stored else "not reproduced"
 
 
-def verdict(item: str, stored: dict[str, str], found: dict[str, dict[str, list[str]]]) -> str:
+def verdict(item: str, stored: dict[str, Stored], found: dict[str, dict[str, list[str]]]) -> str:
     """The cell of the verdict: the status, and of each profile and data set how often the item's claims hold, fail or stay undecided."""
     words = {dataset: [word for number in PAPER[item].claims for word in by.get(str(number), [])] for dataset, by in found.items()}
     told = [f"{dataset}: {tally(some)}" for dataset, some in words.items() if some]
@@ -137,18 +137,19 @@ def thumbnail(notebook: Path, folder: Path) -> str:
     return f"![The last picture of {notebook.stem}, small](thumbnails/{notebook.stem}.svg)"
 
 
-def row(item: str, notebook: Path, stored: dict[str, str], found: dict, folder: Path) -> str:
+def row(item: str, notebook: Path, stored: dict[str, Stored], found: dict, folder: Path) -> str:
     """One line of the scoreboard."""
     name, claim = PAPER[item].name, PAPER[item].claim
-    scale = "<br>".join(stored.values()) or ("none needed" if item in NOTHING else "none")
+    scale = "<br>".join(some.words for some in stored.values()) or ("none needed" if item in NOTHING else "none")
     return f"| [{thumbnail(notebook, folder)}]({notebook.name}) | [{name}]({notebook.name}) | {claim} | {verdict(item, stored, found)} | {scale} |"
 
 
-def card(item: str, stored: dict[str, str], found: dict[str, dict[str, list[str]]]) -> str:
+def card(item: str, stored: dict[str, Stored], found: dict[str, dict[str, list[str]]]) -> str:
     """What a reader wants to know first of a figure or table: the claim, what is published, what we ran, the verdict and the command."""
     about = PAPER[item]
-    ours = "\n\n    ".join(stored.values()) or ("Computed on this page; nothing is trained." if item in NOTHING else "No run is stored.")
-    largest = (profile for profile in reversed(PROFILES) if profile in stored and share(stored[profile]) > 1 / 2)
+    ours = "\n\n    ".join(some.words for some in stored.values())
+    ours = ours or ("Computed on this page; nothing is trained." if item in NOTHING else "No run of this item is stored.")
+    largest = (profile for profile in reversed(PROFILES) if profile in stored and stored[profile].share > 1 / 2)
     best = next(largest, "smoke")                             # a command that mostly shows what is stored
     return f""":::{{container}} card
 
@@ -171,7 +172,7 @@ Command
 """
 
 
-def summary(stored: dict[str, dict[str, str]], found: dict[str, dict[str, list[str]]]) -> str:
+def summary(stored: dict[str, dict[str, Stored]], found: dict[str, dict[str, list[str]]]) -> str:
     """How many items are reproduced at which scale, and how many claims hold at each profile and data set."""
     counts = Counter(status(item, some) for item, some in stored.items())
     lines = [f"Of {len(stored)} items: {', '.join(f'{count} {words}' for words, count in counts.items())}. The paper's claims get one verdict each, "
@@ -181,7 +182,7 @@ def summary(stored: dict[str, dict[str, str]], found: dict[str, dict[str, list[s
     return "\n".join(lines)
 
 
-def page(notebooks: dict[str, Path], stored: dict[str, dict[str, str]], folder: Path, found: dict) -> str:
+def page(notebooks: dict[str, Path], stored: dict[str, dict[str, Stored]], folder: Path, found: dict) -> str:
     """The scoreboard in Markdown; notebooks and `scales` by the item they are of, thumbnails go into `folder`; found: of `judged`."""
     folder.mkdir(parents=True, exist_ok=True)
     stored = {item: some for item, some in stored.items() if item in notebooks}

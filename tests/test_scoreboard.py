@@ -29,10 +29,10 @@ def test_both_readings_of_a_claim_come_under_its_number():
 
 
 def test_an_item_is_reproduced_only_by_runs_on_the_papers_data():
-    assert [scoreboard.status("fig2", dict.fromkeys(some, "")) for some in ([], ["smoke"], ["smoke", "laptop"], ["laptop", "paper"])] == [
+    assert [scoreboard.status("fig2", dict.fromkeys(some, scoreboard.Stored("", 1.0))) for some in ([], ["smoke"], ["smoke", "laptop"], ["laptop", "paper"])] == [
         "not reproduced", "not reproduced", "at a smaller scale", "at the paper's scale"]
     assert scoreboard.status("table3", {}) == "computed here"
-    told = {count: scoreboard.status("fig2", {"paper": f"`paper`: {count} of 540 runs"}) for count in (15, 540)}
+    told = {count: scoreboard.status("fig2", {"paper": scoreboard.Stored("", count / 540)}) for count in (15, 540)}
     assert told == {15: "in part at the paper's scale", 540: "at the paper's scale"}
 
 
@@ -64,7 +64,8 @@ def line_ends(line: str, word: str) -> bool:
 def test_a_cell_counts_the_runs_of_the_store(item):
     wanted = pc.paper.items(item, "smoke")
     there = sum(pc.runs.Store(ROOT / "results").get(exp) is not None for exp in wanted)
-    assert scoreboard.scales(item, ROOT / "results")["smoke"].startswith(f"`smoke`: {there} of {len(wanted)} runs, digits")
+    smoke = scoreboard.scales(item, ROOT / "results")["smoke"]
+    assert smoke.words.startswith(f"`smoke`: {there} of {len(wanted)} runs, digits") and smoke.share == there / len(wanted)
 
 
 def test_a_card_tells_claim_what_is_published_what_ran_the_verdict_and_the_command(tmp_path):
@@ -73,6 +74,6 @@ def test_a_card_tells_claim_what_is_published_what_ran_the_verdict_and_the_comma
     for text in (bare, full):
         assert re.findall(r"^(.+)\n:   ", text, re.MULTILINE) == ["The paper's claim", "Published", "Ours", "Verdict", "Command"]
         assert "version 1, section 5" in text and "93.27 % on CIFAR-10" in text
-    assert "No run is stored." in bare and "-p profile smoke" in bare
+    assert "No run of this item is stored." in bare and "-p profile smoke" in bare
     assert re.search(r"`smoke`: \d+ of \d+ runs, digits, 3 seeds, ", full) and "-p profile laptop" in full and "undecided" in full
     assert "Computed on this page" in scoreboard.card("table3", scoreboard.scales("table3", tmp_path), {})

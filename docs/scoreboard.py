@@ -115,7 +115,7 @@ def status(item: str, stored: dict[str, Stored]) -> str:
     if item in NOTHING:
         return "computed here"
     if "paper" in stored:
-        return "in part " * ((stored["paper"].share < 1)) + "at the paper's scale"
+        return "in part " * (stored["paper"].share < 1) + "at the paper's scale"
     return "at a smaller scale" if "laptop" in stored else "not reproduced"
 
 

@@ -195,6 +195,8 @@ MUTANTS = [
            '(package / "notebooks", package.parent / "nbs")', "test_cli.py of_a_clone"),
     Mutant("--out looked at after training", "cli.py", 'for folder in (out, read.get("out_dir", out)):', "for folder in ():",
            "test_cli.py before_anything_trains"),
+    Mutant("a slow run tells how long an epoch takes", "runs/queue.py", "min(found.get(key, math.inf)", "max(found.get(key, 0)",
+           "test_costs.py measured_hours"),
     Mutant("a limit that never stops", "runs/queue.py", "return not self.room(exp)", "return False", "test_queue.py limit"),
     # learning
     Mutant("forward update predicts from the final activities", "learning.py", "Lesson(settled.initial, settled.displacements)",

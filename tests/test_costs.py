@@ -163,6 +163,7 @@ def timed(exp: Experiment, seconds: float, epochs: int, device: str) -> dict:
 
 def test_measured_hours_are_those_of_the_arithmetic():
     runs = [timed(GRID[0], 20.0, 4, "some GPU"), timed(GRID[2], 1.0, 1, "another")]
+    runs.append(timed(GRID[1], 300.0, 10, "some GPU"))       # it shared the device, so it tells nothing
     seconds = epoch_seconds(runs, "some GPU")
     assert seconds == {cost(asdict(resolve(GRID[0]))): 5.0}
     assert hours_of(GRID[:2], seconds) == pytest.approx(2 * 20 * 5 / 3600)       # two seeds of S+F

@@ -13,7 +13,6 @@ import math
 import os
 import re
 import signal
-import statistics
 import sys
 import threading
 import time
@@ -66,14 +65,17 @@ def cost(settings: dict[str, Any]) -> tuple:
 
 
 def epoch_seconds(runs: Iterable[dict], device: str) -> dict[tuple, float]:
-    "Median seconds of an epoch on `device`, by `cost`."
-    found: dict[tuple, list] = {}
+    """Seconds of an epoch on `device`, by `cost`: those of the fastest run.
+
+    A slower one shared the device with something else.
+    """
+    found: dict[tuple, float] = {}
     for run in runs:
         epochs = max((row[0] for row in run["rows"]), default=0)
         if run["provenance"]["device"] == device and epochs:
             key = cost(run["experiment"])
-            found.setdefault(key, []).append(run["seconds"] / epochs)
-    return {key: statistics.median(values) for key, values in found.items()}
+            found[key] = min(found.get(key, math.inf), run["seconds"] / epochs)
+    return found
 
 
 def as_seconds(text: str) -> float:

@@ -260,6 +260,8 @@ def test_an_undecided_difference_names_the_seeds_that_would_decide():
     assert wide._replace(mean=0.1).seeds_needed is None and "more than 100 seeds" in str(wide._replace(mean=0.1))
     assert wide._replace(mean=3.0, least=2.0).seeds_needed == 18
     assert "would decide" not in str(Difference("", 9.0, 1, 3, std=0.4)) and "needs 3 seeds" in str(wide._replace(n=2, needs=3))
+    some = wide._replace(n=2, needs=3, lacking=(2,))                           # with the third seed's runs there would be three
+    assert "needs the lacking runs" in str(some) and "needs 3 seeds" in str(some._replace(n=1))
 
 
 BASE = {("BP", "vgg5", "none"): 72, ("BP", "vgg7", "none"): 71, ("BP", "vgg10", "none"): 70, ("BP", "vgg10", "bn"): 71,

@@ -102,6 +102,8 @@ class Difference(NamedTuple):
         lost = self.missing or self.diverged or self.half != self.half
         if lost or self.verdict != UNDECIDED:
             return ""
+        if self.lacking and self.n + len(self.lacking) >= self.needs:
+            return ", needs the lacking runs"
         if not self.complete:
             return f", needs {self.needs} seeds with all runs"
         return f", {self.seeds_needed or f'more than {MOST_SEEDS}'} seeds would decide"

@@ -29,7 +29,7 @@ TFLOP/s the hours are these times {teraflops:g}/R. You can compare them with one
 for VGG5 on CIFAR-10 by S+F with T = 7. If that run had 50 epochs of what we count here, the device reached {rate:.1f} TFLOP/s. The runs
 of Table 1 that we trained on one H100 reached about ten times the assumed rate ([Table 6](../nbs/table6.ipynb)).
 
-**The other hours are measured** from the seconds of an epoch with its evaluation and a share of the compilation, of the runs in `results/`. A table without a mark
+**The other hours are measured** from the seconds of an epoch with its evaluation and a share of the compilation, of the fastest run of each kind in `results/`. A table without a mark
 has a kind of run that we have not trained at that scale. After one run of a kind, `pc-precision status` tells the hours on its device.
 
 The tables behind the chart hold the hours of each network and method: {downloads}."""

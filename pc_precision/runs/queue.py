@@ -67,7 +67,7 @@ def cost(settings: dict[str, Any]) -> tuple:
 def epoch_seconds(runs: Iterable[dict], device: str) -> dict[tuple, float]:
     """Seconds of an epoch on `device`, by `cost`: those of the fastest run.
 
-    A slower one shared the device with something else.
+    A slower one may have shared the device with something else.
     """
     found: dict[tuple, float] = {}
     for run in runs:

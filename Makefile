@@ -11,6 +11,8 @@ WORKERS ?= $(if $(findstring cuda,$(EXTRAS)),1,2)
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/installed-$(EXTRAS)
+# training needs no extra: without a word on EXTRAS, whatever is installed serves
+TRAIN := $(if $(filter file,$(origin EXTRAS)),$(firstword $(wildcard $(VENV)/installed-*) $(VENV)/installed-base),$(STAMP))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup table1 test proofs docs check export readme devices mutants pins clean
@@ -19,24 +21,13 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Settings: PYTHON=python3.12, EXTRAS=dev,cuda (GPU), PROFILE=laptop, OUT=folder, ARGS=\"-m 'not slow'\" (for pytest), PARAMS=\"-p dtype bfloat16\" (for table1)"
 
-# If a requirement or a pin changes, the stamp is too old and make installs again.  We install setuptools first, pinned like the rest,
-# and build without isolation, because an isolated build would fetch whatever version is newest today.
+# If a requirement or a pin changes, the stamp is too old and make installs again.  For another Python: make clean, then make PYTHON=...
 $(VENV)/installed-%: settings.ini setup.py pyproject.toml constraints.txt
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory $(VENV)
-	@echo "installing [$*] into $(VENV), about two minutes"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools wheel
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[$*]'
-	@touch $@
-
-# This replaces an environment that is unfinished or whose Python is gone.  For another Python: make clean, then make PYTHON=...
-.PHONY: $(VENV)
-$(VENV):
-	@$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed: make PYTHON=python3.11 ...' if sys.version_info < (3, 11) else 0)"
-	$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) tools/install.py $(VENV) $*
 
 setup: $(STAMP) ## make the virtual environment and nothing else
 
-table1: $(STAMP) ## train and show Table 1 of the paper (PROFILE: smoke, on a CPU), into OUT
+table1: $(TRAIN) ## train and show Table 1 of the paper (PROFILE: smoke, on a CPU), into OUT
 	$(BIN)/pc-precision run table1 --profile $(PROFILE) --results $(OUT)/results --out $(OUT) --workers $(WORKERS) $(PARAMS)
 	@cat $(OUT)/table1.md
 

@@ -313,9 +313,11 @@ def _builder_class(recipe: _Recipe, raws: dict, words: dict):
             VERSION = getattr(base, "VERSION", None) or tfds.core.Version("1.0.0")
 
             def _info(self):
-                if base is tfds.core.GeneratorBasedBuilder:
-                    return _tiny_info(self, words)
-                return super()._info()
+                tiny = base is tfds.core.GeneratorBasedBuilder
+                info = _tiny_info(self, words) if tiny else super()._info()
+                # it would ask the network, and leave a temporary folder behind
+                info.initialize_from_bucket = lambda: None
+                return info
 
             def _split_generators(self, dl_manager):
                 features = self.info.features

@@ -1,6 +1,49 @@
-"""What several test files share. `make test` runs everything; the markers are explained in pyproject.toml."""
-import jax
-import pytest
+"""What several test files share. `make test` runs the fast tests; the markers are explained in pyproject.toml."""
+import importlib.metadata
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+# Most seconds of the suite are compilation. So programs compile without optimisation, and stay in the environment's folder for the
+# next time; both hold for processes that a test starts, too. `make proofs` sets XLA_FLAGS to nothing: it compiles as users do.
+# XLA ends a process that gives it a flag it does not know, and flags change with its version.
+if importlib.metadata.version("jaxlib").startswith("0.10."):
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+PROGRAMS = Path(sys.prefix) / "programs"
+if sys.prefix != sys.base_prefix and os.access(sys.prefix, os.W_OK):
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(PROGRAMS))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from jax.experimental.compilation_cache import compilation_cache  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_stays(tmp_path_factory):
+    """Whatever the library puts into the system's temporary folder is gone when the tests are over."""
+    tmp_path_factory.getbasetemp()                           # pytest's own stays where it is, and so does Ray's
+    os.environ.setdefault("RAY_TMPDIR", tempfile.gettempdir())
+    before, tempfile.tempdir = tempfile.gettempdir(), tempfile.mkdtemp()
+    os.environ["TMPDIR"] = tempfile.tempdir
+    yield
+    left, tempfile.tempdir = os.listdir(tempfile.tempdir), before
+    shutil.rmtree(os.environ.pop("TMPDIR"))
+    assert not left, f"{len(left)} files or folders stay in the temporary folder: {sorted(left)[:5]}"
+
+
+@pytest.fixture
+def compiled_anew():
+    """The programs of one test come from the compiler, none from the folder: for what compiling itself may change."""
+    def use(folder: bool) -> None:
+        jax.config.update("jax_enable_compilation_cache", folder)
+        compilation_cache.reset_cache()                      # it remembers whether there is one
+    use(False)
+    yield
+    use(True)
 
 
 @pytest.fixture

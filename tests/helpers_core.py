@@ -1,6 +1,7 @@
 """What the tests of the algorithms share: float64, small networks, a slow reference in numpy, and how errors must read."""
 from __future__ import annotations
 
+from functools import partial, wraps
 from typing import Any, Callable
 
 import jax
@@ -11,19 +12,33 @@ import pytest
 from pc_precision.layers import Block, Dense, Network, Readout, Residual, mlp, vgg
 
 
-@pytest.fixture
-def x64():
-    """float64 for one test: rounding must not hide the answer."""
-    with jax.enable_x64(True):
-        yield
-
-
 def says(*words: str, error: type = ValueError) -> Any:
     """`pytest.raises` for one clear sentence: one line, under 250 characters, that contains all `words`."""
     def clear(raised: BaseException) -> bool:
         message = str(raised)
         return "\n" not in message and 15 < len(message) < 250 and all(word in message for word in words)
     return pytest.raises(error, check=clear)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def program(function: Callable, tree: Any, fixed: tuple, arrays: tuple) -> Any:
+    merged = [one[1] if one else array for one, array in zip(fixed, arrays)]
+    arguments, named = jax.tree.unflatten(tree, merged)
+    return function(*arguments, **named)
+
+
+def jitted(function: Callable) -> Callable:
+    """`function` as one program: arrays are traced, while numbers, names and networks are part of the program.
+
+    Without it every operation is a program of its own, for every shape, and compiling them takes most of a test's time.
+    """
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        found, tree = jax.tree.flatten((arguments, named))
+        traced = [isinstance(one, (jax.Array, np.ndarray)) for one in found]
+        fixed = tuple(() if array else (type(one), one) for one, array in zip(found, traced))
+        return program(function, tree, fixed, tuple(one if array else None for one, array in zip(found, traced)))
+    return call
 
 
 def leaves(tree: Any) -> list[np.ndarray]:
@@ -83,16 +98,21 @@ NETS: dict[str, Callable] = {
     "graph": small_graph, "resnet": small_resnet, "mlp": small_mlp, "vgg": lambda: small_vgg(None), "vgg-batch": lambda: small_vgg("batch"), "vgg-ema": lambda: small_vgg("ema")}
 
 
+def init(net: Network, key: Any, x: Any) -> tuple:
+    """`net.init` as one program."""
+    return jitted(Network.init)(net, key, x)
+
+
 def setup(net: Network, shape: tuple, seed: int = 0, dtype: Any = None, gain: float = 1.5) -> tuple:
     """Parameters, statistics, inputs and one-hot labels; parameters `gain` times the usual so that no layer is near linear."""
     rng, dtype = np.random.default_rng(seed), dtype or jnp.zeros(0, float).dtype
     x = jnp.asarray(rng.normal(size=shape), dtype)
-    params, stats = net.init(jax.random.key(seed), x)
-    params = jax.tree.map(lambda a: gain * a, params)
+    params, stats = init(net, jax.random.key(seed), x)
+    params = jax.tree.map(lambda a: jnp.asarray(gain * np.asarray(a), dtype), params)
     # statistics that no pass would leave, so that using the wrong ones is seen
-    stats = jax.tree.map(lambda a: jnp.asarray(a + rng.uniform(0.1, 0.5, a.shape), dtype), stats)
+    stats = jax.tree.map(lambda a: jnp.asarray(np.asarray(a) + rng.uniform(0.1, 0.5, a.shape), dtype), stats)
     classes = params[-1]["bias"].shape[0]
-    return params, stats, x, jax.nn.one_hot(rng.integers(0, classes, shape[0]), classes, dtype=dtype)
+    return params, stats, x, jnp.asarray(np.eye(classes)[rng.integers(0, classes, shape[0])], dtype)
 
 
 def arrival(net: Network) -> np.ndarray:

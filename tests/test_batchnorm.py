@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers_core import NETS, norm, setup, worst, worst_layer, x64  # noqa: F401
+from helpers_core import NETS, norm, setup, worst, worst_layer
 from pc_precision.layers import KEEP, batch_norm, feedforward
 from pc_precision.learning import weight_gradient
 from pc_precision.precision import Constant, Spiking

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers_core import setup, small_mlp, x64  # noqa: F401
+from helpers_core import setup, small_mlp
 from pc_precision.energy import energy, errors, layer_energies, layer_energy
 from pc_precision.layers import predictions
 

@@ -8,14 +8,16 @@ import numpy as np
 import optax
 import pytest
 
-from helpers_core import (NETS, arrival, as_type, norm, says, setup, slow_relax, small_graph, small_mlp, worst, worst_layer,  # noqa: F401
-                          x64)
+from helpers_core import (NETS, arrival, as_type, init, jitted, norm, says, setup, slow_relax, small_graph, small_mlp, worst, worst_layer)
 from pc_precision.energy import LOSSES, Output
 from pc_precision.inference import (READINGS, Settled, cone, dense, error_coordinates, follow, infer, relax, relax_dense, rows,
                                     product_norms, skip_bound, sweep, worth)
 from pc_precision.layers import ACTIVATIONS, Dense, Network, Readout, Whole, feedforward, mlp, vgg
 from pc_precision.learning import Algorithm, forward, learn, weight_gradient
 from pc_precision.precision import Constant, Decaying, Spiking
+
+# one program a call; what they refuse by its value they refuse before that: `relax.__wrapped__`
+relax, relax_dense, infer, feedforward, weight_gradient = map(jitted, (relax, relax_dense, infer, feedforward, weight_gradient))
 
 X_STEP = 0.25                 # not the spike, or layers that reset themselves exactly would stand still
 SCHEDULES = {
@@ -191,7 +193,7 @@ def test_the_light_cone_of_as_many_steps_as_layers_costs_about_half():
     """L = T = 10 equal layers: 10 + 54 + 45 products (first pass, pulls, predictions) against 10 + 90 + 81, so 0.60."""
     net = mlp([64] * 9, 64, "identity")
     x = jnp.zeros((16, 64))
-    params, stats = net.init(jax.random.key(0), x)
+    params, stats = init(net, jax.random.key(0), x)
 
     def flops(way):
         inference = way(optax.sgd(0.1))
@@ -271,7 +273,7 @@ class Join:
 def test_activities_may_be_pytrees(x64):
     net = Network((Pair(), Pair(), Join()))
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3)))
-    params, stats = net.init(jax.random.key(0), x)
+    params, stats = init(net, jax.random.key(0), x)
     y = jnp.eye(2)
     for reading in READINGS:
         runs = [jax.jit(lambda method=method: method(net, params, stats, x, y, Spiking(0.3)(5, 3), X_STEP, 0.5, reading)[:4])()
@@ -323,7 +325,7 @@ def test_bad_input_is_told_in_one_sentence(method, changed, words):
     params, stats, x, y = setup(net, shape)
     arguments = {"x": x, "covariance": Constant()(3, 5), "y": y} | changed
     with says(*words):
-        method(net, params, stats, **arguments)
+        method.__wrapped__(net, params, stats, **arguments)
 
 
 @pytest.mark.parametrize("solver", [optax.adamw(0.1), optax.chain(optax.add_decayed_weights(0.1), optax.sgd(0.1)), optax.noisy_sgd(0.1)],
@@ -540,7 +542,9 @@ def test_the_type_of_the_parameters_is_kept_whatever_the_type_of_the_numbers(dty
         number = (lambda a: a) if numbers is None else partial(jnp.asarray, dtype=numbers)
         for name, way, loss, T in TYPED:
             net, shape = NETS[name]()
-            params, stats, x, y = jax.eval_shape(partial(setup, net, shape, dtype=jnp.dtype(dtype)))
+            x = jnp.zeros(shape, dtype)
+            params, stats = jax.eval_shape(net.init, jax.random.key(0), x)
+            y = jnp.zeros((len(x), *params[-1]["bias"].shape), dtype)
 
             def run(params, stats, x, y):
                 settled = relax(net, params, stats, x, Output(y, number(0.5), LOSS_OF[loss]), number(Decaying()(T, len(net))), number(0.1),
@@ -650,7 +654,7 @@ def test_a_skipping_cone_is_dense_inference_of_the_table_with_zeros(x64, make, r
     for T in (2, len(net) + 2):
         for schedule in (Spiking(0.3, 1000.0), SCHEDULES["own"]):
             table = np.asarray(schedule(T, net.distance if net.parents and schedule is not SCHEDULES["own"] else len(net)))
-            run = lambda table, way: relax(net, params, stats, x, y, table, X_STEP, 0.5, reading, nesterov, 0.7, inference=way)
+            run = lambda table, way: relax.__wrapped__(net, params, stats, x, y, table, X_STEP, 0.5, reading, nesterov, 0.7, inference=way)
             skipping, full = jax.jit(lambda: (run(table, partial(cone, skip=skip)), run(zeroed(net, table, skip), dense)))()
             assert max(worst(a, b) for a, b in zip(skipping[:4], full[:4], strict=True)) <= 1e-12, (T, schedule)
             assert worst(skipping.energies, full.energies) <= 1e-12
@@ -679,7 +683,7 @@ def test_skipping_changes_displacements_and_gradients_by_less_than_the_bound(x64
 
     def run(skip):
         way = cone(optax.sgd(0.8, 0.1, True), skip=skip)
-        settled = infer(way, net, params, stats, x, Output(y), rows(net, table, "energy"), kept=worth(net, table, "energy", skip))
+        settled = infer.__wrapped__(way, net, params, stats, x, Output(y), rows(net, table, "energy"), kept=worth(net, table, "energy", skip))
         return settled.displacements, weight_gradient(net, params, stats, x, settled, "forward")[0]
 
     (full, full_grads), (d, grads) = jax.jit(lambda: (run(0.0), run(SKIP)))()
@@ -750,7 +754,7 @@ def test_skip_needs_a_part_of_one_and_a_table_that_is_known_before_compiling():
     for bad in (-0.1, 1.1, np.nan, "much"):
         with says("skip", "0 to 1"):
             cone(optax.sgd(0.1), skip=bad)
-    run = lambda table: relax(net, params, stats, x, y, table, inference=partial(cone, skip=0.1)).final
+    run = lambda table: relax.__wrapped__(net, params, stats, x, y, table, inference=partial(cone, skip=0.1)).final
     with says("skip", "known before compiling", "traced"):
         jax.jit(run)(jnp.ones((3, 5)))
     optimiser, algorithm = optax.sgd(0.1), Algorithm(cone(optax.sgd(0.1), skip=0.1), Spiking(0.1), forward)

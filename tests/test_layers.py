@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from helpers_core import says, worst, x64  # noqa: F401
+from helpers_core import says, worst
 from pc_precision.checks import choose
 from pc_precision.layers import (
     ACTIVATIONS, Block, Dense, Network, Readout, Residual, Whole, as_layer, feedforward, mlp, predictions, uniform, vgg)

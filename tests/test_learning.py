@@ -7,14 +7,15 @@ import numpy as np
 import optax
 import pytest
 
-from helpers_core import (NETS, arrival, as_type, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer,  # noqa: F401
-                          x64)
+from helpers_core import (NETS, arrival, as_type, jitted, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer)
 from pc_precision.energy import LOSSES, Output, energy, errors, layer_energies
 from pc_precision.layers import Dense, Network, Readout, Residual, feedforward, mlp, predictions
 from pc_precision.learning import (Algorithm, Lesson, backprop_loss, energy_loss, forward, forward_update_loss, learn, pc,
                                    weight_gradient)
 from pc_precision.precision import Constant, Spiking
 from pc_precision.inference import cone, dense, error_coordinates, relax, sweep
+
+relax, weight_gradient, feedforward, predictions, learn = map(jitted, (relax, weight_gradient, feedforward, predictions, learn))
 
 
 def gradients(net, params, stats, x, y, covariance, rules, x_step=0.1, beta=1.0):
@@ -23,7 +24,7 @@ def gradients(net, params, stats, x, y, covariance, rules, x_step=0.1, beta=1.0)
         relaxed = relax(net, params, stats, x, y, covariance, x_step, beta=beta)
         return [weight_gradient(net, params, stats, x, relaxed, rule)[0] for rule in rules]
 
-    return jax.jit(jax.vmap(run))(beta) if jnp.ndim(beta) else run(beta)
+    return jax.jit(jax.vmap(run) if jnp.ndim(beta) else run)(beta)
 
 
 @pytest.mark.parametrize("name", ["mlp", "vgg-batch"])
@@ -86,9 +87,9 @@ def test_backpropagation_is_the_gradient_of_the_squared_error_written_out(x64):
         return jnp.sum((h @ p[2]["kernel"] + p[2]["bias"] - y) ** 2) / 2 / 3
 
     relaxed = relax(net, params, stats, x, y, Constant()(0, 3))
-    assert float(backprop_loss(net, params, stats, x, relaxed)) == pytest.approx(float(loss(params)), rel=1e-13)
+    assert float(jitted(backprop_loss)(net, params, stats, x, relaxed)) == pytest.approx(float(jax.jit(loss)(params)), rel=1e-13)
     grads, _ = weight_gradient(net, params, stats, x, relaxed, "bp")
-    assert worst_layer(grads, jax.grad(loss)(params)) < 1e-13
+    assert worst_layer(grads, jax.jit(jax.grad(loss))(params)) < 1e-13
 
 
 @pytest.mark.parametrize("beta", [1.0, 0.3, -0.5])
@@ -107,9 +108,9 @@ def test_the_weight_gradient_agrees_with_finite_differences_of_a_slow_energy(x64
     grads, _ = weight_gradient(net, params, stats, x, relaxed, rule)
     inputs, rng = (relaxed.final if rule == "pc" else relaxed.initial), np.random.default_rng(1)
     value = lambda p: slow_energy(p, x, inputs, relaxed.final)
-    loss = {"pc": energy_loss, "forward": forward_update_loss}[rule]
+    loss = jitted({"pc": energy_loss, "forward": forward_update_loss}[rule])
     for scale in (1.0, 3.0):                                    # a function of its parameters, not of those of the relaxation
-        at = jax.tree.map(lambda a, s=scale: s * a, params)
+        at = jax.tree.map(lambda a, s=scale: s * np.asarray(a), params)
         assert float(loss(net, at, stats, x, relaxed)) == pytest.approx(value(at), rel=1e-12)
     for layer in range(5):
         direction = jax.tree.map(lambda a: rng.normal(size=a.shape), params[layer])
@@ -134,11 +135,11 @@ def test_over_beta_a_small_nudge_has_a_limit_that_centre_nudging_reaches_one_ord
     params, stats, x, y = setup(net, shape)
     betas = jnp.array([0.04, 0.02, 0.01, -0.04, -0.02, -0.01])
     pc, = gradients(net, params, stats, x, y, Constant()(6, 5), ("pc",), x_step=0.3, beta=betas)
-    pc = [jax.tree.map(lambda g: g[i], pc) for i in range(6)]
+    pc = [jax.tree.map(lambda g: np.asarray(g)[i], pc) for i in range(6)]
     positive, negative = pc[:3], pc[3:]
     centre = [jax.tree.map(lambda a, b: (a + b) / 2, *pair) for pair in zip(positive, negative)]
     for sides, ratio in ((positive, 2), (negative, 2), (centre, 4)):        # errors O(beta), O(beta), O(beta^2)
-        gaps = [norm(jax.tree.map(jnp.subtract, a, b)) for a, b in itertools.pairwise(sides)]
+        gaps = [norm(jax.tree.map(np.subtract, a, b)) for a, b in itertools.pairwise(sides)]
         assert gaps[0] / gaps[1] == pytest.approx(ratio, rel=0.1)
 
 
@@ -266,15 +267,20 @@ def slow_ipc(net, params, stats, x, y, table, weights, rates, solver, optimiser)
             return sum(w[l] * reached[l] * jnp.sum((a - m) ** 2) / 2 for l, (a, m) in enumerate(zip((*hidden, y), mu)))
         return jax.grad(E, (0, 1))(hidden, params)
 
-    for t in range(len(table)):
-        gx, g = gradients(hidden, params, weights[t], (t >= since) * 1.0)
-        before, gx = hidden, tuple(rates[t, l] * a for l, a in enumerate(gx))
-        g = jax.tree.map(lambda a: a / len(x), g)
+    @jax.jit
+    def step(hidden, solver_state, gx, rates, params, state, g):
+        gx, g = tuple(rates[l] * a for l, a in enumerate(gx)), jax.tree.map(lambda a: a / len(x), g)
         updates, solver_state = solver.update(gx, solver_state, hidden)
         hidden = optax.apply_updates(hidden, updates)
         updates, state = optimiser.update(g, state, params)
-        updates = jax.tree.map(lambda u, a: u if bool((a != 0).any()) else 0 * u, updates, g)
-        params = optax.apply_updates(params, updates)
+        updates = jax.tree.map(lambda u, a: jnp.where((a != 0).any(), u, 0 * u), updates, g)
+        return hidden, solver_state, optax.apply_updates(params, updates), state
+
+    weights, rates = np.asarray(weights), np.asarray(rates)
+    for t in range(len(table)):
+        gx, g = gradients(hidden, params, weights[t], (t >= since) * 1.0)
+        before = hidden
+        hidden, solver_state, params, state = step(hidden, solver_state, gx, rates[t], params, state, g)
     return params, before
 
 
@@ -323,8 +329,8 @@ def test_a_batch_of_learn_is_inference_a_gradient_and_a_step_of_the_optimiser(x6
         learned = learn(Algorithm(cone(optax.sgd(0.2)), Spiking(0.3), rule), optimiser, net, params, stats, optimiser.init(params), x, Output(y, 0.5), 4)
         settled = relax(net, params, stats, x, y, table, 0.2, beta=0.5)
         grads, after = weight_gradient(net, params, stats, x, settled, rule)
-        updates, _ = optimiser.update(grads, optimiser.init(params), params)
-        assert worst(learned.params, optax.apply_updates(params, updates)) < 1e-10 and worst(learned.stats, after) < 1e-13
+        step = lambda grads: optax.apply_updates(params, optimiser.update(grads, optimiser.init(params), params)[0])
+        assert worst(learned.params, jax.jit(step)(grads)) < 1e-10 and worst(learned.stats, after) < 1e-13
         assert worst(learned.errors, settled.displacements if rule is forward else settled.errors) < 1e-13
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pc_precision as pc
-from helpers_core import norm, says, worst, x64  # noqa: F401
+from helpers_core import init, jitted, norm, says, worst
 from pc_precision.experiment import Experiment, Named, expected_sizes, mupc_settings, network, silent
 from pc_precision.inference import cone, dense, relax
 from pc_precision.layers import Network, PreActivation, feedforward, mupc
@@ -13,6 +13,8 @@ from pc_precision.learning import weight_gradient
 from pc_precision.paper.figures import depth as layers_of
 from pc_precision.precision import Constant, Spiking
 from pc_precision.training import train
+
+feedforward, relax, weight_gradient = map(jitted, (feedforward, relax, weight_gradient))
 
 PHI = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh, "identity": lambda z: z}
 
@@ -22,7 +24,7 @@ def drawn(depth, width, inputs, classes, activation="relu", batch=5, seed=0):
     net, keys = mupc(depth, width, classes, activation), jax.random.split(jax.random.key(seed), 3)
     x = jax.random.normal(keys[0], (batch, inputs))
     y = jax.nn.one_hot(jax.random.randint(keys[1], (batch,), 0, classes), classes, dtype=x.dtype)
-    return net, *net.init(keys[2], x), x, y
+    return net, *init(net, keys[2], x), x, y
 
 
 def published(l, W, x, activation):
@@ -76,7 +78,7 @@ def test_activities_keep_their_size_at_depth_128():
     """relu halves the mean square, and L layers add 1/L of that each: (1 + 1/2L)^(l-1), at most sqrt(e); the readout divides by N."""
     net, params, stats, x, _ = drawn(128, 256, 256, 10, batch=64)
     activities, L = feedforward(net, params, stats, x)[0], len(net)
-    sizes, growth = np.array([float((a ** 2).mean()) for a in activities]), (1 + 1 / (2 * L)) ** np.arange(L - 1)
+    sizes, growth = np.array([np.square(a, dtype=float).mean() for a in map(np.asarray, activities)]), (1 + 1 / (2 * L)) ** np.arange(L - 1)
     assert L == 129 and growth[-1] < np.sqrt(np.e)
     np.testing.assert_allclose(sizes[:-1], growth, rtol=0.2)
     assert sizes[-1] == pytest.approx(growth[-1] / 2 / 256, rel=0.6), "ten units, each with its own weights"

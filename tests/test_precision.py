@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers_core import says, x64  # noqa: F401
+from helpers_core import says
 from pc_precision.precision import Constant, Decaying, Spiking, nudge, since_arrival, unreached
 
 E, INF = np.exp(1.0), np.inf

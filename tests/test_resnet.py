@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from helpers_core import arrival, says, setup, worst, x64  # noqa: F401
+from helpers_core import arrival, says, setup, worst
 from pc_precision.energy import Output, energy
 from pc_precision.experiment import PRESETS, Experiment, Named, network, resolve, settings_of
 from pc_precision.inference import cone, dense, infer, rows, sweep

@@ -5,7 +5,7 @@ import numpy as np
 import optax
 import pytest
 
-from helpers_core import worst, worst_layer, x64  # noqa: F401
+from helpers_core import init, jitted, worst, worst_layer
 from pc_precision.energy import LOSSES, Output
 from pc_precision.experiment import Experiment
 from pc_precision.inference import cone, error_coordinates, infer, rows
@@ -16,19 +16,23 @@ from pc_precision.rivals import (alignment, augmented_lagrangian, both_ways, equ
                                  normalised)
 
 
+feedforward, predictions, weight_gradient, alignment = map(jitted, (feedforward, predictions, weight_gradient, alignment))
+
+
 def example(name: str = "mlp") -> tuple:
     """(network, params, stats, x, y): weights twice as large as drawn, so that curvature matters."""
     net = mlp([7, 6, 5], 3) if name == "mlp" else vgg([3, "P", 4], 3, batch_norm="batch")
     x = jax.random.normal(jax.random.key(0), (4, 8, 8, 2) if name == "vgg" else (4, 5))
-    y = jax.nn.one_hot(jnp.arange(4) % net_classes(net), net_classes(net), dtype=x.dtype)
-    params, stats = net.init(jax.random.key(1), x)
-    return net, jax.tree.map(lambda p: 2 * p, params), stats, x, y
+    y = jnp.asarray(np.eye(net_classes(net))[np.arange(4) % net_classes(net)], x.dtype)
+    params, stats = init(net, jax.random.key(1), x)
+    return net, jax.tree.map(lambda p: jnp.asarray(2 * np.asarray(p)), params), stats, x, y
 
 
 def net_classes(net: Network) -> int:
     return net.layers[-1].features
 
 
+@jitted
 def run(inference, net, params, stats, x, output, T):
     return infer(inference, net, params, stats, x, output, rows(net, Constant()(T, len(net))))
 
@@ -36,7 +40,7 @@ def run(inference, net, params, stats, x, output, T):
 def backprop(net, params, stats, x, y, loss="squared_error"):
     """The gradient of the output's cost by automatic differentiation of the plain composition."""
     cost = lambda p: LOSSES[loss].cost(feedforward(net, p, stats, x)[0][-1], y).mean()
-    return jax.grad(cost)(params)
+    return jax.jit(jax.grad(cost))(params)
 
 
 # --- Meta-PC ------------------------------------------------------------------------------------------------------------
@@ -57,9 +61,14 @@ def test_fixed_predictions_step_as_their_equation_says(x64):
     T, eta, beta = 9, 0.3, 0.7
     mu = feedforward(net, params, stats, x)[0]
     fed, d = (x, *mu), [jnp.zeros_like(m) for m in mu[:-1]] + [beta * (y - mu[-1])]
-    for _ in range(T):
+
+    @jax.jit
+    def step(d):
         pulled = [jax.vjp(lambda a, l=l: net.layers[l].apply(params[l], stats[l], a, True)[0], fed[l])[1](d[l])[0] for l in range(1, len(net))]
-        d = [own - eta * (own - pull) for own, pull in zip(d, pulled)] + [d[-1]]
+        return [own - eta * (own - pull) for own, pull in zip(d, pulled)] + [d[-1]]
+
+    for _ in range(T):
+        d = step(d)
     settled = run(fixed_predictions(optax.sgd(eta)), net, params, stats, x, Output(y, beta), T)
     assert worst(settled.displacements, tuple(d)) < 1e-13 and worst(settled.errors, tuple(d)) < 1e-13
     assert worst(settled.final, tuple(m + e for m, e in zip(mu, d))) < 1e-13
@@ -69,15 +78,14 @@ def test_the_rule_pc_after_fixed_predictions_predicts_from_the_activities_that_m
     net, params, stats, x, y = example()
     settled = run(fixed_predictions(optax.sgd(0.5)), net, params, stats, x, Output(y), 5)
     taught = lambda p: sum(-jnp.vdot(e, mu) for e, mu in zip(settled.errors, predictions(net, p, stats, x, settled.final))) / len(x)
-    assert worst(weight_gradient(net, params, stats, x, settled, "pc")[0], jax.grad(taught)(params)) < 1e-12
+    assert worst(weight_gradient(net, params, stats, x, settled, "pc")[0], jax.jit(jax.grad(taught))(params)) < 1e-12
 
 
 def test_a_normalised_kernel_has_the_published_size_and_about_unit_norm(x64):
-    params = dict(kernel=jax.random.normal(jax.random.key(0), (3, 3, 40, 60)), bias=jnp.arange(60.0))
-    plain, optimiser = optax.sgd(0.1), normalised(optax.sgd(0.1))
-    grads = jax.tree.map(jnp.sin, params)
-    updates, _ = optimiser.update(grads, optimiser.init(params), params)
-    after, told = optax.apply_updates(params, updates), optax.apply_updates(params, plain.update(grads, plain.init(params), params)[0])
+    params = dict(kernel=np.random.default_rng(0).normal(size=(3, 3, 40, 60)), bias=np.arange(60.0))
+    grads = jax.tree.map(np.sin, params)
+    step = lambda optimiser: optax.apply_updates(params, optimiser.update(grads, optimiser.init(params), params)[0])
+    after, told = jax.jit(lambda: (step(normalised(optax.sgd(0.1))), step(optax.sgd(0.1))))()
     n, m = 3 * 3 * 40, 60
     np.testing.assert_allclose(after["kernel"], told["kernel"] / ((m ** 0.5 + n ** 0.5) * np.std(told["kernel"])), rtol=1e-12)
     np.testing.assert_array_equal(after["bias"], told["bias"])
@@ -98,11 +106,11 @@ def free_energy(net, params, stats, x, y, beta, loss):
 def test_equilibrium_propagation_moves_even_then_odd_layers_down_its_energy(x64, loss):
     net, params, stats, x, y = example()
     T, beta = 3, 0.3
-    slope = jax.grad(free_energy(net, params, stats, x, y, beta, loss))
+    slope = jax.jit(jax.grad(free_energy(net, params, stats, x, y, beta, loss)))
     a = feedforward(net, params, stats, x)[0]
     for odd in [0, 1] * T:
         g = slope(a)
-        a = tuple(v - 0.9 * s if l % 2 == odd else v for l, (v, s) in enumerate(zip(a, g), 1))
+        a = tuple(np.asarray(v - 0.9 * s if l % 2 == odd else v) for l, (v, s) in enumerate(zip(map(np.asarray, a), map(np.asarray, g)), 1))
     settled = run(equilibrium_propagation(optax.sgd(0.9)), net, params, stats, x, Output(y, beta, LOSSES[loss]), T)
     assert worst(settled.final, a) < 1e-12
     eps = tuple(v - m for v, m in zip(a, predictions(net, params, stats, x, a)))
@@ -129,10 +137,10 @@ def test_two_nudgings_in_one_batch_are_the_mean_of_two_batches_and_backpropagati
 
 def test_a_nudging_of_its_own_for_each_sample_clamps_each_sample_alone(x64):
     net, params, stats, x, y = example()
-    betas = jnp.array([1.0, 0.5, -0.5, 0.1])
+    betas, (x, y) = np.array([1.0, 0.5, -0.5, 0.1]), map(np.asarray, (x, y))
     together = run(cone(optax.sgd(0.1)), net, params, stats, x, Output(y, betas), 6)
-    alone = [run(cone(optax.sgd(0.1)), net, params, stats, x[i:i + 1], Output(y[i:i + 1], betas[i]), 6) for i in range(4)]
-    assert worst(together.final, jax.tree.map(lambda *parts: jnp.concatenate(parts), *(s.final for s in alone))) < 1e-13
+    alone = [run(cone(optax.sgd(0.1)), net, params, stats, x[i:i + 1], Output(y[i:i + 1], betas[i:i + 1]), 6) for i in range(4)]
+    assert worst(together.final, jax.tree.map(lambda *parts: np.concatenate(parts), *(s.final for s in alone))) < 1e-13
     grads = [weight_gradient(net, params, stats, x[i:i + 1], s)[0] for i, s in enumerate(alone)]
     mean = jax.tree.map(lambda *parts: sum(parts) / 4, *grads)
     assert worst(weight_gradient(net, params, stats, x, together)[0], mean) < 1e-13
@@ -142,7 +150,7 @@ def test_a_nudging_of_its_own_for_each_sample_clamps_each_sample_alone(x64):
 def test_a_nudging_of_zero_or_nan_in_one_sample_is_refused(betas):
     net, params, stats, x, y = example()
     with pytest.raises(ValueError, match="beta must be a finite number other than 0"):
-        run(cone(optax.sgd(0.1)), net, params, stats, x, Output(y, np.array(betas)), 2)
+        run.__wrapped__(cone(optax.sgd(0.1)), net, params, stats, x, Output(y, np.array(betas)), 2)
 
 
 # --- PC-ALM -------------------------------------------------------------------------------------------------------------
@@ -158,10 +166,15 @@ def test_the_augmented_lagrangian_steps_in_activities_and_multipliers_as_its_aut
     residuals = lambda hidden: tuple(h - m for h, m in zip(hidden, predictions(net, params, stats, x, (*hidden, None))))
     hidden = feedforward(net, params, stats, x)[0][:-1]
     multipliers = tuple(jnp.zeros_like(h) for h in hidden)
-    for _ in range(T):
+
+    @jax.jit
+    def step(hidden, multipliers):
         hidden = jax.tree.map(lambda h, g: h - eta * g, hidden, jax.grad(lagrangian)(hidden, multipliers, params))
-        before, multipliers = multipliers, tuple(lam + alpha * r for lam, r in zip(multipliers, residuals(hidden)))
-    truth = jax.tree.map(lambda g: g / B, jax.grad(lagrangian, 2)(hidden, before, params))
+        return hidden, tuple(lam + alpha * r for lam, r in zip(multipliers, residuals(hidden)))
+
+    for _ in range(T):
+        before, (hidden, multipliers) = multipliers, step(hidden, multipliers)
+    truth = jax.tree.map(lambda g: g / B, jax.jit(jax.grad(lagrangian, 2))(hidden, before, params))
     settled = run(augmented_lagrangian(optax.sgd(eta), alpha, rho), net, params, stats, x, Output(y), T)
     assert worst(settled.final[:-1], hidden) < 1e-12
     assert worst(weight_gradient(net, params, stats, x, settled)[0], truth) < 1e-12
@@ -172,7 +185,7 @@ def test_the_augmented_lagrangian_steps_in_activities_and_multipliers_as_its_aut
 
 def test_the_augmented_lagrangian_settles_at_the_forward_pass_with_backpropagations_errors(x64):
     net, _, stats, x, y = example()
-    params = net.init(jax.random.key(1), x)[0]
+    params = init(net, jax.random.key(1), x)[0]
     settled = run(augmented_lagrangian(optax.sgd(0.3)), net, params, stats, x, Output(y), 2000)
     assert worst(settled.final[:-1], feedforward(net, params, stats, x)[0][:-1]) < 1e-9
     assert worst_layer(weight_gradient(net, params, stats, x, settled)[0], backprop(net, params, stats, x, y)) < 1e-8
@@ -193,7 +206,7 @@ def test_spiking_with_the_authors_settings_is_backpropagation_times_a_power_of_t
     net, params, stats, x, y = example()
     L, base = len(net), 1e9
     covariance = Spiking(1.0, base)(L, L)
-    settled = infer(cone(optax.sgd(eta)), net, params, stats, x, Output(y, 1e-6), rows(net, covariance, "energy"))
+    settled = jitted(infer)(cone(optax.sgd(eta)), net, params, stats, x, Output(y, 1e-6), rows(net, covariance, "energy"))
     found = alignment(weight_gradient(net, params, stats, x, settled, "forward")[0], backprop(net, params, stats, x, y))
     np.testing.assert_allclose(found.cosine, 1, atol=1e-6)
     power = eta ** np.arange(L - 1, -1, -1.0)

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers_core import x64  # noqa: F401
 
+from helpers_core import init, jitted
 from pc_precision.experiment import Experiment, Named
 from pc_precision.layers import Block, Dense, mlp, vgg
 from pc_precision.learning import weight_gradient
@@ -15,6 +15,9 @@ from pc_precision.rounding import (ADAM_EPSILON, FORMATS, METHODS, Rounded, comp
                                    rounded_product, rounding_rows, with_format)
 from pc_precision.precision import Constant, Spiking
 from pc_precision.inference import relax, relax_dense
+
+
+relax, relax_dense, weight_gradient, gradients = map(jitted, (relax, relax_dense, weight_gradient, gradients))
 
 
 def slow_round(value: float, bits: int) -> float:
@@ -54,7 +57,7 @@ def test_a_layer_that_rounds_nothing_is_the_layer(batch_norm):
     x = jax.random.normal(jax.random.key(0), (2, 8, 8, 2))
     for layer in net.layers:
         params, stats = layer.init(jax.random.key(1), x)
-        (mu, after), (wanted, wanted_after) = Rounded(layer, 23).apply(params, stats, x), layer.apply(params, stats, x)
+        (mu, after), (wanted, wanted_after) = (jax.jit(one.apply)(params, stats, x) for one in (Rounded(layer, 23), layer))
         assert np.allclose(mu, wanted, atol=1e-6)
         assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(wanted_after)))
         x = mu
@@ -117,7 +120,7 @@ def test_dense_loses_them(x64):  # noqa: F811
 
 def test_gradients_of_all_methods_agree_where_nothing_rounds(x64):  # noqa: F811
     net, x = mlp([6, 6, 6], 6, "tanh"), jax.random.normal(jax.random.key(0), (3, 6), float)
-    params, stats = net.init(jax.random.key(1), x)
+    params, stats = init(net, jax.random.key(1), x)
     y, numbers = jax.nn.one_hot(jnp.arange(3), 6, dtype=float), (Spiking(0.3)(4, 4), 0.3, 0.0)
     dense, rounded, cone = (gradients(net, method, params, stats, x, y, numbers) for method in METHODS)
     for found in (rounded, cone):
@@ -128,7 +131,7 @@ def test_gradients_of_all_methods_agree_where_nothing_rounds(x64):  # noqa: F811
 def small() -> tuple:
     exp, net = Experiment(model="mlp-5-5", algorithm="S+F", batch_size=4), mlp([5, 5])
     x = jax.random.normal(jax.random.key(0), (4, 7))
-    return exp, *net.init(jax.random.key(1), x), (x, jax.nn.one_hot(jnp.arange(4), 10))
+    return exp, *init(net, jax.random.key(1), x), (x, jax.nn.one_hot(jnp.arange(4), 10))
 
 
 def test_measure_returns_a_layer_each_and_leaves_float32_behind():

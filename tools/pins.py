@@ -17,7 +17,7 @@ HEADER = """\
 # One version of everything that `pip install .[dev,docs,cuda,devices]` brings, for Python 3.11 and newer.  Written by `make pins`.
 # jax, flax, numpy, scipy and contourpy are the newest that still run on Python 3.11; the library works with newer ones.
 # nbdev 2.4.14 is the last that reads settings.ini; execnb below 0.2, fastcore and ghapi below 2 are the last it can import.
-# setuptools and wheel build the package itself (and promise, which comes as source only).
+# setuptools and wheel build the package itself (and promise, which comes as source only); uv installs it.
 # jax-cuda13-* come with the extras `cuda` and `devices` alone, nvidia-* with `cuda`, libtpu with `devices`.
 """
 
@@ -27,7 +27,7 @@ def requirements() -> list[str]:
     config = ConfigParser(delimiters=["="])
     config.read(ROOT / "settings.ini", encoding="utf-8")
     lists = [value for key, value in config["DEFAULT"].items() if key == "requirements" or key.endswith("_requirements")]
-    return " ".join(lists).split() + ["setuptools", "wheel"]
+    return " ".join(lists).split() + ["setuptools", "wheel", "uv"]
 
 
 def resolve(python: str, pins: dict[str, str]) -> dict[str, str]:

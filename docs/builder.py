@@ -6,6 +6,7 @@ A build reads the pages that changed, and writes every page, because sidebars an
 anything but the text of pages changed, or if the last build did not pass: Sphinx warns of a page only when it reads it.
 A single page is built apart from the site. Its links lead to the pages of the last whole build.
 """
+import contextlib
 import difflib
 import json
 import multiprocessing
@@ -39,7 +40,9 @@ def sphinx(pages: Path, out: Path, *options: str) -> int:
 
 def last_build() -> dict[str, str]:
     """What the last whole build was made from; nothing if it did not pass."""
-    return json.loads(BUILT.read_text(encoding="utf-8")) if BUILT.exists() else {}
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads(BUILT.read_text(encoding="utf-8"))
+    return {}
 
 
 def build(keep: Kept, look: str) -> int:

@@ -183,8 +183,8 @@ def library(pages: dict[Path, str]) -> list[Path]:
 
 def paper(pages: dict[Path, str]) -> dict[str, Path]:
     """The notebooks of the paper by their name: its figures and tables as they come there, then the others."""
-    found = {path.stem: path for path, page in pages.items() if page.startswith("paper/")}
-    return {stem: found[stem] for stem in [*scoreboard.PAPER, *sorted({*found} - {*scoreboard.PAPER})] if stem in found}
+    by_name = {path.stem: path for path, page in pages.items() if page.startswith("paper/")}
+    return {stem: by_name[stem] for stem in [*scoreboard.PAPER, *sorted({*by_name} - {*scoreboard.PAPER})] if stem in by_name}
 
 
 def hidden(names: list[str]) -> str:

@@ -20,12 +20,12 @@ def files(folder: Path) -> list[Path]:
 
 def digest(paths: Iterable[Path], words: Iterable[str] = ()) -> str:
     """A digest of these files and folders, their names and contents, and of words; what is missing counts as empty."""
-    found = hashlib.sha256("\n".join(words).encode())
+    sha = hashlib.sha256("\n".join(words).encode())
     for path in paths:
         for file in [path] if path.is_file() else files(path):
             data = file.read_bytes()
-            found.update(f"\n{file.relative_to(path.parent).as_posix()} {len(data)}\n".encode() + data)
-    return found.hexdigest()
+            sha.update(f"\n{file.relative_to(path.parent).as_posix()} {len(data)}\n".encode() + data)
+    return sha.hexdigest()
 
 
 def surroundings() -> list[str]:

@@ -82,23 +82,23 @@ def test_a_damaged_record_counts_as_none_and_other_pages_are_no_part_of_it(tmp_p
 @pytest.fixture
 def house(tmp_path, monkeypatch) -> SimpleNamespace:
     """A build whose pages are `pages`, and whose Sphinx notes whether it has read pages before and returns `status`."""
-    told = SimpleNamespace(pages={"index.md": "1", "b.md": "1"}, status=0, kept=[])
+    faked = SimpleNamespace(pages={"index.md": "1", "b.md": "1"}, status=0, kept=[])
     for name, path in {"MADE": "made", "NEW": "made/new", "PAGES": "made/pages", "BUILT": "made/built.json", "SITE": "site"}.items():
         monkeypatch.setattr(builder, name, tmp_path / path)
 
     def gather_all(keep):
         shutil.rmtree(builder.NEW, ignore_errors=True)
-        write(builder.NEW, **told.pages)
+        write(builder.NEW, **faked.pages)
 
     def sphinx(pages, out, *options):
-        told.kept.append((builder.MADE / "doctrees" / "page").exists())
+        faked.kept.append((builder.MADE / "doctrees" / "page").exists())
         write(builder.MADE / "doctrees", page="")
         write(out, **{"index.html": "made"})
-        return told.status
+        return faked.status
     monkeypatch.setitem(sys.modules, "gather", SimpleNamespace(gather_all=gather_all))
     monkeypatch.setattr(builder, "sphinx", sphinx)
-    told.build = lambda look="look": builder.build(None, look)
-    return told
+    faked.build = lambda look="look": builder.build(None, look)
+    return faked
 
 
 def test_sphinx_keeps_what_it_read_only_if_the_last_build_passed_and_texts_alone_changed(house):

@@ -5,6 +5,7 @@ PROFILE ?= smoke
 PARAMS  ?=
 OUT     ?= out
 ARGS    ?=
+PAGE    ?=
 # how many processes train at once: one on a GPU, because processes should not share it, else two
 WORKERS ?= $(if $(findstring cuda,$(EXTRAS)),1,2)
 
@@ -19,7 +20,7 @@ TRAIN := $(if $(filter file,$(origin EXTRAS)),$(firstword $(wildcard $(VENV)/ins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Settings: PYTHON=python3.12, EXTRAS=dev,cuda (GPU), PROFILE=laptop, OUT=folder, ARGS=\"-m 'not slow'\" (for pytest), PARAMS=\"-p dtype bfloat16\" (for table1)"
+	@echo "Settings: PYTHON=python3.12, EXTRAS=dev,cuda (GPU), PROFILE=laptop, OUT=folder, PAGE=docs/start.md (for docs), ARGS=\"-m 'not slow'\" (for pytest), PARAMS=\"-p dtype bfloat16\" (for table1)"
 
 # If a requirement or a pin changes, the stamp is too old and make installs again.  For another Python: make clean, then make PYTHON=...
 $(VENV)/installed-%: settings.ini setup.py pyproject.toml constraints.txt
@@ -38,9 +39,8 @@ proofs: $(STAMP) ## run the slow tests: notebooks in fresh kernels, killed runs,
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or site" $(ARGS)
 	$(BIN)/python tests/mutants.py --only energy.py precision.py
 
-docs: $(VENV)/installed-$(EXTRAS),docs ## build the site from committed outputs into _docs/ (open _docs/index.html)
-	$(BIN)/python docs/gather.py
-	$(BIN)/python -m sphinx -q -E -W --keep-going -b html -c docs docs/_pages _docs
+docs: $(VENV)/installed-$(EXTRAS),docs ## build the site from committed outputs into _docs/, or with PAGE=nbs/04_precision.ipynb one page
+	$(BIN)/python docs/builder.py $(PAGE)
 
 check: $(STAMP) ## check that notebooks and modules agree (commit or stash your changes first)
 	@git diff --quiet || { echo "make check overwrites exported files: commit or stash your changes first"; exit 1; }
@@ -67,5 +67,5 @@ pins: $(STAMP) ## resolve settings.ini anew and write constraints.txt (needs pyt
 	$(BIN)/python tools/pins.py python3.11 python3.12
 
 clean: ## delete .venv, .venv-devices and caches; what runs left in OUT stays
-	rm -rf $(VENV) .venv-devices build dist *.egg-info .pytest_cache _docs docs/_pages _proc jupyter_execute
+	rm -rf $(VENV) .venv-devices build dist *.egg-info .pytest_cache _docs docs/_made _proc jupyter_execute
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -14,7 +14,7 @@ from pc_precision.paper.costs import counted_table, every_table, measured_tables
 from pc_precision.paper.style import COLOURS, as_svg, page_figure
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRA = ROOT / "docs" / "_pages" / "extra"                  # what the site serves as it is
+EXTRA = ROOT / "docs" / "_made" / "new" / "extra"                # what the site serves as it is
 TERAFLOPS = 10.0
 COSTS = """\
 The chart shows the hours that one device needs for each figure and table. They are upper bounds, because a run that stops early needs fewer epochs. Tables

@@ -21,7 +21,7 @@ REPOSITORY, BRANCH = told["git_url"], told["branch"]
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.mathjax", "sphinx.ext.viewcode", "sphinx_copybutton", "notfound.extension",
               "sphinx_sitemap", "sphinxext.opengraph"]
-exclude_patterns, html_extra_path = ["extra"], ["_pages/extra"]        # notebooks to download, not to read
+exclude_patterns, html_extra_path = ["extra"], ["_made/pages/extra"]   # notebooks to download, not to read
 nb_render_markdown_format = "gfm"                           # tables in outputs, too
 nb_execution_mode = "off"                   # pages show the outputs that were committed
 nb_merge_streams = True
@@ -40,7 +40,7 @@ viewcode_line_numbers = True
 ELSEWHERE = {"python": "https://docs.python.org/3/", "numpy": "https://numpy.org/doc/stable/", "pandas": "https://pandas.pydata.org/docs/",
              "jax": "https://docs.jax.dev/en/latest/", "flax": "https://flax.readthedocs.io/en/stable/",
              "optax": "https://optax.readthedocs.io/en/stable/"}
-intersphinx_mapping = {name: (address, f"../inventories/{name}.inv") for name, address in ELSEWHERE.items()}
+intersphinx_mapping = {name: (address, f"../../inventories/{name}.inv") for name, address in ELSEWHERE.items()}
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(typing|types)\b.*"),
                         # types in signatures that no page is about
@@ -109,7 +109,14 @@ def source_links(app, pagename, templatename, context, doctree):
         context["colab"] = f"https://colab.research.google.com/github/{told['user']}/{told['repo']}/blob/{BRANCH}/{source}"
 
 
+def no_search(app):
+    """A page that is built alone has no index to search."""
+    if app.tags.has("one_page"):
+        app.builder.search = False
+
+
 def setup(app):
+    app.connect("builder-inited", no_search)
     app.connect("html-page-context", source_links)
     app.connect("autodoc-process-docstring", docstring)
     app.connect("missing-reference", public)

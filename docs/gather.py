@@ -1,7 +1,5 @@
-"""Bring together docs/_pages, the source that Sphinx reads: the written pages of docs/ with their charts, the notebooks as
-pages, and the reference's list of public names, each with its example of docs/examples/.
-
-usage: python docs/gather.py
+"""Bring together the source that Sphinx reads: the written pages of docs/ with their charts, the notebooks as pages, and the
+reference's list of public names, each with its example of docs/examples/. docs/builder.py calls this.
 
 Nothing is run: a notebook comes with the outputs it was committed with. Directive lines (`#| export`) and hidden cells
 go, links between notebooks become links between pages, and "equation (4)" becomes a link to that equation.
@@ -22,13 +20,14 @@ import nbformat
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
-PAGES = DOCS / "_pages"
+PAGES = DOCS / "_made" / "new"
 EXAMPLES = DOCS / "examples"
 sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(DOCS)]
 
 import charts  # noqa: E402
 import explorer  # noqa: E402
 import scoreboard  # noqa: E402
+from kept import Kept  # noqa: E402
 from readme import readable  # noqa: E402
 
 EXPORTED = re.compile(r"^#\|\s*export", re.MULTILINE)
@@ -49,8 +48,8 @@ outputs are those of the run that we committed. In Colab, first run `%pip instal
 
 
 def sources() -> dict[Path, str]:
-    """Every notebook, every written page, every measured table, and the page it becomes."""
-    found = {ROOT / "index.ipynb": "index.ipynb"} | {path: path.name for path in DOCS.glob("*.md")}
+    """Every notebook, every written page, the changelog, and the page it becomes."""
+    found = {ROOT / "index.ipynb": "index.ipynb", ROOT / "CHANGELOG.md": "changelog.md"} | {path: path.name for path in sorted(DOCS.glob("*.md"))}
     for path in sorted((ROOT / "nbs").glob("*.ipynb")):
         if not path.is_symlink():
             found[path] = f"{'library' if path.name[0].isdigit() else 'paper'}/{path.name}"
@@ -58,8 +57,11 @@ def sources() -> dict[Path, str]:
 
 
 def title(path: Path) -> str:
-    """The heading of a notebook, without a number."""
-    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    """The heading of a notebook or a written page, without a number."""
+    if path.suffix == ".md":
+        text = path.read_text(encoding="utf-8")
+    else:
+        text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
     return re.search(r"^# (?:\d\d )?(.+)$", text, re.MULTILINE)[1]
 
 
@@ -70,7 +72,7 @@ def relinked(text: str, source: Path, page: str, pages: dict[Path, str]) -> str:
         if path.is_dir():
             return "library/index.md" if path.name == "nbs" else f"{settings()['git_url']}/tree/{settings()['branch']}/{path.name}"
         if path.is_file() and path not in pages:
-            pages[path] = "changelog.md" if path.name == "CHANGELOG.md" else f"files/{path.name}"
+            pages[path] = f"files/{path.name}"
             (PAGES / pages[path]).parent.mkdir(exist_ok=True)
             shutil.copy(path, PAGES / pages[path])
         there = os.path.relpath(pages[path], Path(page).parent) if path in pages else match[1]
@@ -100,7 +102,7 @@ def results_first(cells: list, card: str) -> list:
             cell.metadata.setdefault("tags", []).append("hide-input")
     groups = [[c for c in cells[1:] if tagged(c, "larger")], [c for c in cells[1:] if tagged(c, "results")],
               [c for c in cells[1:] if not tagged(c, "larger", "results", "setup")]]
-    return [cells[0], *([nbformat.v4.new_markdown_cell(card)] if card else []), *sum(groups, [])]
+    return [cells[0], *([nbformat.v4.new_markdown_cell(card, id="card")] if card else []), *sum(groups, [])]
 
 
 def with_figures(cells: list, stem: str, page: str) -> None:
@@ -148,33 +150,60 @@ def write(page: str, text: str) -> None:
     (PAGES / page).write_text(text, encoding="utf-8")
 
 
-def write_notebooks(pages: dict[Path, str]) -> None:
-    (PAGES / "extra" / "notebooks").mkdir(parents=True)
-    judged = scoreboard.judged(ROOT / "results")
-    stored = {item: scoreboard.scales(item, ROOT / "results") for item in scoreboard.PAPER}
-    cards = {item: scoreboard.card(item, some, judged) for item, some in stored.items()}
-    for source, page in [(source, page) for source, page in pages.items() if source.suffix == ".ipynb"]:
-        (PAGES / page).parent.mkdir(parents=True, exist_ok=True)
-        notebook = as_page(source, page, pages, cards.get(source.stem, ""))
-        if page == "index.ipynb":                           # README leads to the verdicts, the site to the scoreboard
-            notebook.cells[2].source = notebook.cells[2].source.replace("[Paper](paper/verdicts.ipynb)", "[Paper](paper/index.md)")
-            notebook.cells.append(nbformat.v4.new_markdown_cell((DOCS / "contents.txt").read_text()))
-        nbformat.write(notebook, PAGES / page)
-        shutil.copy(source, PAGES / "extra" / "notebooks" / source.name)       # to download
-    library = [path for path, page in pages.items() if page.startswith("library/")]
-    rooms = "".join(f"| [{path.stem[:2]} {title(path)}]({path.name}) | {about(module_of(path))} |\n" for path in library)
-    write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"], rooms=rooms)
-          + contents([chapter(path) for path in library]).replace(":maxdepth: 1", ":hidden:"))
-    write("paper/index.md", paper_index([path for path, page in pages.items() if page.startswith("paper/")], stored, judged))
+def scoreboards(keep: Kept) -> tuple[dict, dict]:
+    """What the store holds of each item of the paper by profile, and what `judge` says of it."""
+    held = keep.value("stored", lambda: {item: scoreboard.scales(item, ROOT / "results") for item in scoreboard.PAPER})
+    stored = {item: {profile: scoreboard.Stored(*one) for profile, one in by.items()} for item, by in held.items()}
+    return stored, keep.value("judged", lambda: scoreboard.judged(ROOT / "results"))
 
 
-def paper_index(there: list[Path], stored: dict, judged: dict) -> str:
+def card(source: Path, keep: Kept) -> str:
+    """What stands first on the page of a figure or table of the paper; nothing on other pages."""
+    if source.stem not in scoreboard.PAPER:
+        return ""
+    stored, judged = scoreboards(keep)
+    return scoreboard.card(source.stem, stored[source.stem], judged)
+
+
+def write_notebook(source: Path, pages: dict[Path, str], keep: Kept) -> None:
+    """A notebook as its page, and beside it as it is, to download."""
+    page = pages[source]
+    notebook = as_page(source, page, pages, card(source, keep))
+    if page == "index.ipynb":                               # README leads to the verdicts, the site to the scoreboard
+        notebook.cells[2].source = notebook.cells[2].source.replace("[Paper](paper/verdicts.ipynb)", "[Paper](paper/index.md)")
+        notebook.cells.append(nbformat.v4.new_markdown_cell((DOCS / "contents.txt").read_text(), id="contents"))
+    write(page, nbformat.writes(notebook) + "\n")
+    write(f"extra/notebooks/{source.name}", source.read_text(encoding="utf-8"))
+
+
+def library(pages: dict[Path, str]) -> list[Path]:
+    """The numbered notebooks, in order."""
+    return [path for path, page in pages.items() if page.startswith("library/")]
+
+
+def paper(pages: dict[Path, str]) -> dict[str, Path]:
+    """The notebooks of the paper by their name: its figures and tables as they come there, then the others."""
+    by_name = {path.stem: path for path, page in pages.items() if page.startswith("paper/")}
+    return {stem: by_name[stem] for stem in [*scoreboard.PAPER, *sorted({*by_name} - {*scoreboard.PAPER})] if stem in by_name}
+
+
+def hidden(names: list[str]) -> str:
+    """A table of contents that only the sidebar shows."""
+    return contents(names).replace(":maxdepth: 1", ":hidden:")
+
+
+def write_library_index(pages: dict[Path, str]) -> None:
+    """The chapters, each with what its module says it is."""
+    rooms = "".join(f"| [{path.stem[:2]} {title(path)}]({path.name}) | {about(module_of(path))} |\n" for path in library(pages))
+    write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"], rooms=rooms) + hidden([chapter(path) for path in library(pages)]))
+
+
+def write_paper_index(pages: dict[Path, str], keep: Kept) -> None:
     """The scoreboard of the paper's figures and tables, then what else is here, each with its first sentence."""
-    order = [*scoreboard.PAPER, *sorted(path.stem for path in there if path.stem not in scoreboard.PAPER)]
-    found = {path.stem: path for path in sorted(there, key=lambda path: order.index(path.stem))}
-    board = scoreboard.page(found, stored, PAGES / "paper" / "thumbnails", judged)
-    others = "".join(f"- [{title(path)}]({path.name})\n" for stem, path in found.items() if stem not in scoreboard.PAPER)
-    return f"{board}\n## Beside the paper\n\n{others}\n{contents(list(found)).replace(':maxdepth: 1', ':hidden:')}"
+    stored, judged = scoreboards(keep)
+    board = scoreboard.page(paper(pages), stored, PAGES / "paper" / "thumbnails", judged)
+    others = "".join(f"- [{title(path)}]({path.name})\n" for stem, path in paper(pages).items() if stem not in scoreboard.PAPER)
+    write("paper/index.md", f"{board}\n## Beside the paper\n\n{others}\n{hidden(list(paper(pages)))}")
 
 
 def module_of(path: Path) -> str:
@@ -268,8 +297,7 @@ def write_reference() -> None:
         write(f"reference/{module}.md", f"{head}```{{eval-rst}}\n{body}\n```\n")
         summary.append(f"[{module}]({module}.md)\n: " + " ".join(f"{{py:obj}}`~{package}.{name}`" for package, name in names))
     text = (DOCS / "reference.txt").read_text(encoding="utf-8")
-    write("reference/index.md", text + "\n\n".join(summary) + "\n\n" + contents(list(public_names())).replace(
-        ":maxdepth: 1", ":hidden:"))
+    write("reference/index.md", text + "\n\n".join(summary) + "\n\n" + hidden(list(public_names())))
 
 
 def runs_in_words() -> str:
@@ -282,35 +310,60 @@ def runs_in_words() -> str:
 MADE = {"{costs}": charts.costs, "{measured}": charts.speed, "{runs}": runs_in_words}      # what a written page leaves to be made
 
 
-def write_pages(pages: dict[Path, str]) -> None:
-    """The pages of docs/ that are written by hand."""
-    for path in sorted(DOCS.glob("*.md")):
-        text = path.read_text(encoding="utf-8")
-        for mark, make in MADE.items():
-            text = text.replace(mark, make()) if mark in text else text
-        text = text if path.name == "equations.md" else relinked(text, path, path.name, pages)
-        if path.name == "cite.md":
-            text = text.replace("{{version}}", f"{{{settings()['version']}}}").replace("{{url}}", f"{{{settings()['git_url']}}}")
-        write(path.name, text)
+def write_page(path: Path, pages: dict[Path, str], keep: Kept) -> None:
+    """A page of docs/ that is written by hand."""
+    text = path.read_text(encoding="utf-8")
+    for mark, make in MADE.items():
+        text = text.replace(mark, keep.value(make.__name__, make)) if mark in text else text
+    text = text if path.name in ("equations.md", "CHANGELOG.md") else relinked(text, path, path.name, pages)
+    if path.name == "cite.md":
+        text = text.replace("{{version}}", f"{{{settings()['version']}}}").replace("{{url}}", f"{{{settings()['git_url']}}}")
+    write(pages[path], text)
 
 
 def write_sources(pages: dict[Path, str]) -> None:
     """What each page is made from, a path in the repository by the page's name: conf.py links to it."""
-    found = {page: path for path, page in pages.items()} | {f"{folder}/index": Path(__file__) for folder in ("library", "paper")} | {"reference/index": DOCS / "reference.txt"}
+    found = {page: path for path, page in pages.items()} | {f"{folder}/index": DOCS / "gather.py" for folder in ("library", "paper")} | {"reference/index": DOCS / "reference.txt"}
     found |= {f"reference/{module_of(path)}": path for path, page in pages.items() if page.startswith("library/")}
     made = {page.removesuffix(".md").removesuffix(".ipynb"): path.relative_to(ROOT).as_posix() for page, path in found.items()}
     (PAGES / "sources.json").write_text(json.dumps(made, indent=1), encoding="utf-8")
 
 
-def main() -> None:
+def write_one(source: Path, pages: dict[Path, str], keep: Kept) -> None:
+    """The page of one notebook or written page."""
+    (write_notebook if source.suffix == ".ipynb" else write_page)(source, pages, keep)
+
+
+def begin() -> dict[Path, str]:
+    """Nothing is gathered yet; the sources of pages."""
     shutil.rmtree(PAGES, ignore_errors=True)
-    PAGES.mkdir()
-    pages = sources()
-    write_notebooks(pages)
-    write_pages(pages)
+    (PAGES / "extra").mkdir(parents=True)                   # there is always one, if empty
+    return sources()
+
+
+def gather_all(keep: Kept) -> None:
+    """Write every page."""
+    pages = begin()
+    for source in [*pages]:
+        write_one(source, pages, keep)
+    write_library_index(pages)
+    write_paper_index(pages, keep)
     write_reference()
     write_sources(pages)
 
 
-if __name__ == "__main__":
-    main()
+def gather_one(source: Path, keep: Kept) -> str:
+    """Write one page; of all others only what the sidebar and links need: their titles. Returns the page."""
+    pages = begin()
+    for path, page in pages.items():
+        stub = f"# {title(path)}\n\n" + (DOCS / "contents.txt").read_text() * (page == "index.ipynb")
+        write(page, stub if path.suffix == ".md" else nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(stub)])))
+    modules = list(public_names())
+    for folder, text, names in [("library", CHAPTERS, [chapter(path) for path in library(pages)]), ("paper", scoreboard.INTRODUCTION, list(paper(pages))),
+                                ("reference", (DOCS / "reference.txt").read_text(encoding="utf-8"), modules)]:
+        write(f"{folder}/index.md", f"{text.splitlines()[0]}\n\n{hidden(names)}")
+    for module in modules:
+        write(f"reference/{module}.md", f"# {module}\n")
+    write_one(source, pages, keep)
+    write_sources(pages)
+    return pages[source]

@@ -103,10 +103,10 @@ def returned(owner: str, value: Callable) -> str:
 
 
 def shown(default: Any) -> str:
-    """A default value as a person would type it."""
+    """A default value as a person would type it; functions inside by their names, because their addresses differ in every build."""
     if default is inspect.Parameter.empty:
         return ""
-    text = getattr(default, "__name__", None) or repr(default)
+    text = getattr(default, "__name__", None) or re.sub(r"<function (\S+) at 0x\w+>", r"\1", repr(default))
     return f"``{text}``"
 
 

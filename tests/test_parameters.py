@@ -72,6 +72,12 @@ def documented() -> str:
     return "\n\n".join(inspect.getdoc(one) or "" for one in values + methods if callable(one))
 
 
+def test_a_default_is_shown_without_addresses_which_differ_in_every_build():
+    loss = parameters.pc.Loss("mine", expect=len, cost=test_every_formula_of_a_docstring_is_drawn)
+    assert [parameters.shown(value) for value in (None, 0.5, len)] == ["``None``", "``0.5``", "``len``"]
+    assert parameters.shown(loss) == f"``Loss(name='mine', expect={len!r}, cost=test_every_formula_of_a_docstring_is_drawn)``"
+
+
 def test_every_formula_of_a_docstring_is_drawn():
     assert docstrings.as_rst("Errors `d` of mu_l =\nf_l(x_{l-1}).", []) == r"Errors ``d`` of :math:`\mu_l = f_l(x_{l-1})`."
     written = " ".join(documented().split())

@@ -89,7 +89,8 @@ def keep_warm(folder: Any = None) -> None:
     folder = (folder or os.environ.get("JAX_COMPILATION_CACHE_DIR")
               or pathlib.Path.home() / ".cache" / "pc_precision")
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    # a run needs a hundred small programs, too, and reads them faster than it compiles
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 # %% ../nbs/10_devices.ipynb #acfe26be
 AXIS = "batch"

@@ -274,12 +274,12 @@ def at_once(steps: int) -> int:
     return max(n for n in range(1, DISPATCH + 1) if steps % n == 0)
 
 
-def train_epoch(plan: Plan, state: State, data: tuple,
-                hyper: Hyper) -> tuple[State, Info]:
+def train_epoch(plan: Plan, state: State, data: tuple, hyper: Hyper,
+                ahead: bool = False) -> tuple[State, Info]:
     """One epoch over the images on the device; the Info is the mean over its batches.
 
     An incomplete last batch is left out. data: (images, labels), images as bytes or
-    floats.
+    floats; ahead: whether to compile before the steps need memory of their own.
     """
     steps, infos = len(hyper.learning_rate), []
     key, shuffle = jax.random.split(state.key)
@@ -289,9 +289,9 @@ def train_epoch(plan: Plan, state: State, data: tuple,
     state, size = state._replace(key=key), at_once(steps)
     numbers = lambda part: hyper._replace(
         beta=hyper.beta[part], learning_rate=hyper.learning_rate[part])
-    # compile before the steps need memory of their own
-    jit_steps.lower(plan, state, data, order[:size], numbers(slice(size))).compile()
-    release_memory()
+    if ahead:
+        jit_steps.lower(plan, state, data, order[:size], numbers(slice(size))).compile()
+        release_memory()
     for part in (slice(i, i + size) for i in range(0, steps, size)):
         state, info = jax.block_until_ready(
             jit_steps(plan, state, data, order[part], numbers(part)))
@@ -357,6 +357,9 @@ def evaluate(plan: Plan, params: tuple, stats: tuple, split: Split,
     Accuracies are fractions; there are none for float targets, and no top-5 where the
     data set does not ask for it.
     """
+    # whatever a plan says of training would compile the same program again
+    plan = Plan(plan.net, plan.info, matmul_precision=plan.matmul_precision,
+                loss=plan.loss, dtype=plan.dtype)
     batch, total, mesh = min(batch, len(split.labels)), 0.0, mesh_under(params)
     batch += -batch % (mesh.size if mesh else 1)  # an equal part for each device
     for start in range(0, len(split.labels), batch):
@@ -505,25 +508,28 @@ def train(exp: Experiment, data: Dataset, state: State | None = None,
     state = replicate(start(told.plan, told.seed) if state is None else state, mesh)
     device_data = replicate(
         tuple(training_split(told.selection, data, told.plan.batch_size)), mesh)
+    first = len(records)
     while not finished(told.selection, records):
         # a copy, because an epoch takes over the memory of the state that it gets
         alive = jax.tree.map(jnp.copy, state)
-        state, record = one_epoch(told, alive, device_data, data)
+        state, record = one_epoch(told, alive, device_data, data, len(records) == first)
         records.append(record)
         yield state, record
 
 # %% ../nbs/14_training.ipynb #383553eb
 def one_epoch(protocol: Protocol, state: State, device_data: tuple,
-              data: Dataset) -> tuple[State, Epoch]:
+              data: Dataset, ahead: bool = False) -> tuple[State, Epoch]:
     """One epoch of training, and its evaluation.
 
-    device_data: the (images, labels) to train on, on the device.
+    device_data: the (images, labels) to train on, on the device; ahead: as for
+    `train_epoch`.
     """
     plan, select = protocol.plan, protocol.selection.select
     steps = len(device_data[1]) // plan.batch_size
     hyper = epoch_hyper(protocol, steps, int(state.epoch))
     began = time.perf_counter()
-    state, info = jax.block_until_ready(train_epoch(plan, state, device_data, hyper))
+    state, info = jax.block_until_ready(
+        train_epoch(plan, state, device_data, hyper, ahead))
     seconds = time.perf_counter() - began
     if diverged(state, info):
         return state, Epoch(int(state.epoch), info, {}, seconds, True)

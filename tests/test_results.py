@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+import types
 from dataclasses import replace
 
 import jax
@@ -307,48 +308,165 @@ class Screen(io.StringIO):
         return self.terminal
 
 
-RUNS = [Experiment(model="mlp-4-4", algorithm="PC", epochs=2), Experiment(model="mlp-4-4", algorithm="BP", epochs=4)]     # 3 layers: 2 * 3 * 4, 4 * 3
+# Of PC, two runs of two epochs share a program; BP has one of its own and four epochs
+PC, AGAIN, BP = RUNS = [Experiment(model="mlp-4-4", algorithm="PC", epochs=2), Experiment(model="mlp-4-4", algorithm="PC", epochs=2, seed=1),
+                        Experiment(model="mlp-4-4", algorithm="BP", epochs=4)]
+EFFORTS = {exp: store_module.Effort("bp" if exp is BP else "pc", 10 if exp is BP else 30, 1 if exp is BP else 3) for exp in RUNS}
 
 
-def progress(monkeypatch, store: pathlib.Path | None = None, **changes):
-    """(a `Progress` of `RUNS` whose clock stands, its clock, the screen it writes on)"""
+def progress(monkeypatch, store: pathlib.Path | None = None, runs: list = RUNS, **changes):
+    """(a `Progress` of `RUNS` with `EFFORTS` whose clock stands, its clock, the screen it writes on)"""
     screen, clock = Screen(), [100.0]
     vars(screen).update(changes)
     monkeypatch.setattr(store_module.sys, "stderr", screen)
     monkeypatch.setattr(store_module.time, "monotonic", lambda: clock[0])
-    return store_module.Progress(RUNS, True, store and Store(store)), clock, screen
+    monkeypatch.setattr(store_module, "effort", EFFORTS.get)
+    return store_module.Progress(runs, True, store and Store(store)), clock, screen
 
 
-def test_progress_is_a_line_a_run_and_judges_time_by_arithmetic(monkeypatch):
-    """PC costs epochs x layers x (T + 1), BP epochs x layers: of 24 + 12 = 36 parts, 24 in a minute leave half a minute."""
+def train_laps(shown, clock: list, exp: Experiment, *laps: float, first: int = 1) -> None:
+    "A run begins, and its epochs take so many seconds; `first`: the number of the first of them."
+    shown.begin(exp)
+    for number, seconds in enumerate(laps, first):
+        clock[0] += seconds
+        shown(types.SimpleNamespace(number=number))
+
+
+def seconds(shown) -> float | None:
+    "The seconds that are left, None while nobody knows."
+    shown.look()
+    rates = shown.rates()
+    return rates and shown.seconds_left(rates)
+
+
+def test_the_rest_is_programs_times_their_cost_and_work_times_its_rate(monkeypatch):
+    """BP's program takes 13 - 3 = 10 s, 1 s a unit of size, without what is the start of the process: PC's takes 63 - 3 = 60 s, 30 s of them the start.
+
+    An epoch takes 3 s a unit of work with BP (9 / 3) and 1 s with PC (3 / 3), together 12 / 6 = 2. With 10 + 4 * 2 = 18 s of BP and 30 + 2 * 6 = 42 of PC
+    done, 60 in all, 66 + 22 - 30 = 58 s have passed without the start; AGAIN has its program already, so 2 * 6 = 12 are left.
+    """
     shown, clock, screen = progress(monkeypatch, terminal=False)
-    for exp, later in zip(RUNS, (60, 30)):
-        shown.begin(exp)
-        clock[0] += later
-        for _ in range(exp.epochs):
-            shown(None)
-        shown.end()
+    train_laps(shown, clock, PC, 63, 3)
+    assert seconds(shown) is None, "the start of the process may be most of it"
+    shown.end()
+    train_laps(shown, clock, BP, 13, 3, 3, 3)
+    shown.end()
+    assert shown.rates() == (1.0, 2.0, 30.0)
+    assert seconds(shown) == pytest.approx(58 * 12 / 60)
+    train_laps(shown, clock, AGAIN, 3, 3)
+    shown.end()
     shown.close()
-    assert screen.getvalue() == ("0 of 2 runs: digits mlp-4-4 PC seed 0\n1 of 2 runs, about 30 s left: digits mlp-4-4 BP seed 0\n"
-                                 "2 runs in 2 min\n")
+    assert screen.getvalue() == ("0 of 3 runs: digits mlp-4-4 PC seed 0\n1 of 3 runs: digits mlp-4-4 BP seed 0\n"
+                                 "2 of 3 runs, less than a minute left: digits mlp-4-4 PC seed 1\n3 runs in 2 min\n")
 
 
-def test_on_a_terminal_the_line_changes_with_every_epoch(monkeypatch):
-    shown, clock, screen = progress(monkeypatch)
-    shown.begin(RUNS[0])
+def test_programs_that_lie_on_disk_cost_next_to_nothing(monkeypatch):
+    """As above, warm: the first lap of BP is like its others, so the programs take nothing, and all that PC's took is the start of the process.
+
+    Passed without it: 3 + 3 + 4 * 1 = 10 s, for 2 * 3 + 4 * 1 = 10 units of work; AGAIN has 6.
+    """
+    shown, clock, _ = progress(monkeypatch)
+    train_laps(shown, clock, PC, 23, 3)
+    shown.end()
+    train_laps(shown, clock, BP, 1, 1, 1, 1)
+    shown.end()
+    assert shown.rates() == (0.0, 1.0, 20.0) and seconds(shown) == pytest.approx(6)
+
+
+def test_one_program_alone_teaches_the_rest_once_its_second_epoch_is_over(monkeypatch):
+    """Its 30 s of compiling do not come back: after 33 + 3 s, 2 * 3 are left, of which a terminal knows after each epoch."""
+    shown, clock, screen = progress(monkeypatch, runs=[PC, AGAIN])
+    train_laps(shown, clock, PC, 33)
+    assert seconds(shown) is None and "left" not in screen.getvalue()
+    clock[0] += 3
+    shown(types.SimpleNamespace(number=2))
+    shown.end()
+    assert seconds(shown) == pytest.approx(6)
+    train_laps(shown, clock, AGAIN, 3)
+    assert seconds(shown) == pytest.approx(3) and screen.getvalue().endswith("\r\x1b[K1 of 2 runs, less than a minute left: digits mlp-4-4 PC seed 1")
+
+
+def test_a_run_that_goes_on_has_its_last_epochs_left_and_teaches_by_them(monkeypatch):
+    """Epochs 2 and 3 of BP's four, 20 + 1 and 1 s: one unit of work is left, at a second a unit."""
+    shown, clock, _ = progress(monkeypatch, runs=[BP])
+    train_laps(shown, clock, BP, 21, 1, first=2)
+    assert seconds(shown) == pytest.approx(1)
+
+
+def test_what_other_processes_do_counts(tmp_path, monkeypatch):
+    """A run of another process counts when its file is there, the half of it when its lock is new; what was locked before may be a dead process's."""
+    store, other = Store(tmp_path), Experiment(model="mlp-4-4", algorithm="PC", epochs=8, seed=2)
+    monkeypatch.setitem(EFFORTS, other, EFFORTS[PC])
+    locks = {exp: tmp_path / ".locks" / f"{exp.key}.lock" for exp in (BP, other)}
+    locks[BP].parent.mkdir()
+    locks[BP].touch()
+    shown, clock, _ = progress(monkeypatch, tmp_path, [PC, AGAIN, other], terminal=False)
+    train_laps(shown, clock, PC, 33, 3)
+    shown.end()
+    assert seconds(shown) == pytest.approx(6 + 24)           # the program is there: 2 epochs and 8 of 3 s
+    locks[other].touch()
+    assert seconds(shown) == pytest.approx(36 * (6 + 12) / (36 + 12))
+    store.path(other).write_text("")
+    assert seconds(shown) == pytest.approx(36 * 6 / (36 + 24)) and str(shown).startswith("2 of 3 runs")
+
+
+def test_a_program_that_others_have_compiled_is_not_left(tmp_path, monkeypatch):
+    """PC's takes 30 s, 1 a unit, as in the first test; another process has done BP, which is 10 s of its program and 4 of work at 1 s."""
+    shown, clock, _ = progress(monkeypatch, tmp_path)
+    train_laps(shown, clock, PC, 33, 3)
+    shown.end()
+    Store(tmp_path).path(BP).write_text("")
+    assert seconds(shown) is None, "one program is known, and it may hold the start of the process"
+    monkeypatch.setattr(shown, "rates", lambda: store_module.Rates(1.0, 1.0))
+    assert seconds(shown) == pytest.approx(36 * 6 / (36 + 14))
+
+
+def test_within_the_first_seconds_nobody_knows_who_else_starts(monkeypatch):
+    shown, clock, _ = progress(monkeypatch, runs=[PC, AGAIN])
+    train_laps(shown, clock, PC, 13, 1)
+    assert seconds(shown) is None
+    clock[0] += 2
+    assert seconds(shown) is not None
+
+
+def test_a_lock_of_an_earlier_process_is_no_work(tmp_path, monkeypatch):
+    lock = tmp_path / ".locks" / f"{AGAIN.key}.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    shown, _, _ = progress(monkeypatch, tmp_path)
+    assert shown.parts() == {}
+    (lock.parent / f"{BP.key}.lock").touch()
+    assert shown.parts() == {BP: 0.5}
+
+
+def test_a_process_that_trains_nothing_itself_goes_by_the_work(monkeypatch):
+    """As on a cluster: of 3 * 2 * 2 + 4 = 16 units, 6 in a minute leave 10 for 100 seconds."""
+    shown, clock, _ = progress(monkeypatch)
     clock[0] += 60
-    shown(None)                                              # 12 of 36 parts in a minute
-    shown.close()
-    assert screen.getvalue() == ("\r\x1b[K0 of 2 runs: digits mlp-4-4 PC seed 0\r\x1b[K0 of 2 runs, about 2 min left: digits mlp-4-4 PC seed 0\n")
+    shown.done.add(PC)
+    assert str(shown) == "1 of 3 runs, about 2 min left"
 
 
-def test_progress_counts_what_other_processes_finish(tmp_path, monkeypatch):
-    shown, clock, screen = progress(monkeypatch, tmp_path, terminal=False)
-    Store(tmp_path).path(RUNS[1]).write_text("")
-    clock[0] += 60
-    shown.begin(RUNS[0])
-    assert screen.getvalue() == "1 of 2 runs, about 2 min left: digits mlp-4-4 PC seed 0\n"
-    assert store_module.Progress([], False).efforts == {}, "nothing is shown"
+def test_a_run_that_cannot_be_prepared_leaves_the_others_without_an_estimate(monkeypatch):
+    def broken(exp):
+        raise ZeroDivisionError
+    shown, clock, _ = progress(monkeypatch, runs=[PC, AGAIN])
+    monkeypatch.setattr(store_module, "effort", broken)
+    train_laps(shown, clock, PC, 33, 3)
+    shown.end()
+    assert str(shown) == "1 of 2 runs" and store_module.Progress([], False).efforts == {}
+
+
+def test_effort_counts_passes_and_what_is_one_program():
+    """BP makes 4 passes, PC 4 + T. Schedules and seeds share a program; another T, network, reading, limit or batch size does not."""
+    base = Experiment(model="mlp-4-4", algorithm="PC", T=4, limit=64, batch_size=32)
+    one, bp = (store_module.effort(exp) for exp in (base, replace(base, algorithm="BP", T=None)))
+    assert one.size == 2 * bp.size and one.work == 2 * bp.work and one.program != bp.program
+    for same in (dict(seed=1), dict(algorithm="D"), dict(learning_rate=0.1), dict(epochs=7)):
+        assert store_module.effort(replace(base, **same)) == one
+    for other in (dict(T=5), dict(model="mlp-4-5"), dict(limit=96), dict(batch_size=16), dict(algorithm="F")):
+        assert store_module.effort(replace(base, **other)).program != one.program
+    assert store_module.effort(replace(base, limit=128)).work == 2 * one.work
 
 
 def test_results_says_how_far_it_is(tmp_path, capsys):

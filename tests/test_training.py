@@ -85,6 +85,21 @@ def test_one_dispatch_an_epoch_gives_the_steps_one_by_one():
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
+def test_algorithms_share_the_program_that_evaluates_their_network():
+    jit_evaluate.clear_cache()
+    state = start(make_plan(EXP, INFO), 0)
+    found = [evaluate(make_plan(replace(EXP, algorithm=name), INFO), state.params, state.stats, DATA.test) for name in ("PC", "S+F", "BP")]
+    assert found[0] == found[1] == found[2] and jit_evaluate._cache_size() == 1
+
+
+def test_an_epoch_that_compiles_ahead_is_the_same_epoch():
+    plan, hyper = make_plan(EXP, INFO), epoch_hyper(protocol(EXP, INFO), 3, 0)
+    data = tuple(map(jnp.asarray, DATA.train))
+    (state, info), (ahead, others) = (train_epoch(plan, start(plan, 0), data, hyper, first) for first in (False, True))
+    for a, b in zip(jax.tree.leaves((state.params, info)), jax.tree.leaves((ahead.params, others))):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_an_epoch_in_pieces_is_the_epoch_in_one_dispatch(monkeypatch):
     plan, hyper = make_plan(EXP, INFO), epoch_hyper(protocol(replace(EXP, algorithm="S+F-CN"), INFO), 3, 0)
     data = tuple(map(jnp.asarray, DATA.train))

@@ -36,7 +36,7 @@ test: $(STAMP) ## run the fast tests, minutes on two cores (`make proofs` runs t
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not site" $(ARGS)
 
 proofs: $(STAMP) ## run the slow tests: notebooks in fresh kernels, killed runs, races, clusters, the site, and some mutants
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or site" $(ARGS)
+	XLA_FLAGS= $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or site" $(ARGS)
 	$(BIN)/python tests/mutants.py --only energy.py precision.py
 
 docs: $(VENV)/installed-$(EXTRAS),docs ## build the site from committed outputs into _docs/, or with PAGE=nbs/04_precision.ipynb one page

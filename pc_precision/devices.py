@@ -20,6 +20,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from .checks import unwritable
+
 # %% ../nbs/10_devices.ipynb #25549d7d
 def processor(devices: int | None = None) -> str:
     """The name of the device that JAX computes on, as a stored result gives it.
@@ -83,12 +85,18 @@ def keep_warm(folder: Any = None) -> None:
 
     Call it before the first computation.
     folder: where programs are kept, by default JAX_COMPILATION_CACHE_DIR, else
-    ~/.cache/pc_precision.
+    ~/.cache/pc_precision. Warns, and keeps none, if nothing can be written there.
     """
     keep_memory()
     folder = (folder or os.environ.get("JAX_COMPILATION_CACHE_DIR")
               or pathlib.Path.home() / ".cache" / "pc_precision")
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    if error := unwritable(folder):
+        warnings.warn(
+            "programs are compiled anew every time, because nothing can be written in "
+            f"{folder} ({error.strerror}): name another folder in "
+            "JAX_COMPILATION_CACHE_DIR", stacklevel=2)
+        folder = None
+    jax.config.update("jax_compilation_cache_dir", folder and str(folder))
     # a run needs a hundred small programs, too, and reads them faster than it compiles
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

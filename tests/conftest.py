@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 # Most seconds of the suite are compilation. So programs compile without optimisation, and stay in the environment's folder for the
@@ -13,6 +14,8 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 PROGRAMS = Path(sys.prefix) / "programs"
 if sys.prefix != sys.base_prefix and os.access(sys.prefix, os.W_OK):
+    PROGRAMS.mkdir(exist_ok=True)
+if os.access(PROGRAMS, os.W_OK):
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(PROGRAMS))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
@@ -20,6 +23,14 @@ if sys.prefix != sys.base_prefix and os.access(sys.prefix, os.W_OK):
 import jax  # noqa: E402
 import pytest  # noqa: E402
 from jax.experimental.compilation_cache import compilation_cache  # noqa: E402
+
+
+def pytest_sessionstart(session):
+    """Programs that were compiled more than a month ago go, so that the folder does not grow for ever."""
+    month_ago = time.time() - 30 * 86400
+    for path in PROGRAMS.glob("*") if not hasattr(session.config, "workerinput") else ():
+        if path.stat().st_mtime < month_ago:
+            path.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -240,6 +240,7 @@ MUTANTS = [
     Mutant("a tie goes to the last pixel", "kernels.py", "jnp.where(a >= jnp.maximum(b, cd), 0", "jnp.where(a > jnp.maximum(b, cd), 0", "test_kernels.py"),
     Mutant("pool of three pixels", "kernels.py", "jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))", "jnp.maximum(jnp.maximum(a, b), c)", "test_kernels.py"),
     # training
+    Mutant("a folder that cannot be written keeps programs", "devices.py", "if error := unwritable(folder):", "if False:", "test_checks.py cannot_be_written"),
     Mutant("no nudge in training", "training.py", "Output(y, hyper.beta, plan.loss)", "Output(y, 1.0, plan.loss)", "test_training.py nudges_the_output"),
     Mutant("always squared error in training", "training.py", "Output(y, hyper.beta, plan.loss)", "Output(y, hyper.beta)", "test_training.py"),
     Mutant("no weight decay", "training.py", "plan.optimiser(hyper.learning_rate, hyper.weight_decay)", "plan.optimiser(hyper.learning_rate, 0.0)", "test_training.py"),

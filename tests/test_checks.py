@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pc_precision import devices
 from pc_precision.checks import as_number, check_positive, check_whole, choose, concrete, finite
 
 
@@ -41,3 +42,16 @@ def test_traced_values_pass_every_check():
     assert seen == [(False, True)]
     assert concrete({"a": 1, "b": np.ones(2)}) and finite((1.0, np.ones(2))) and not finite((1.0, np.array([np.inf])))
     assert as_number("x") != as_number("x") and as_number(np.float32(2)) == 2.0
+
+
+def test_a_folder_for_programs_that_cannot_be_written_is_told_once_and_not_used(tmp_path, monkeypatch):
+    settings = {}
+    monkeypatch.setattr(devices, "keep_memory", lambda: None)
+    monkeypatch.setattr(jax.config, "update", settings.__setitem__)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="nothing can be written in .*file .*JAX_COMPILATION_CACHE_DIR") as said:
+        devices.keep_warm()
+    assert len(said) == 1 and settings["jax_compilation_cache_dir"] is None
+    devices.keep_warm(tmp_path / "programs")
+    assert settings["jax_compilation_cache_dir"] == str(tmp_path / "programs")

@@ -340,10 +340,9 @@ def seconds(shown) -> float | None:
 
 
 def test_the_rest_is_programs_times_their_cost_and_work_times_its_rate(monkeypatch):
-    """BP's program takes 13 - 3 = 10 s, 1 s a unit of size, without what is the start of the process: PC's takes 63 - 3 = 60 s, 30 s of them the start.
+    """BP's program takes 13 - 3 = 10 s, 1 s a unit of size; PC's took 63 - 3 = 60 s, but that holds the start of the process.
 
-    An epoch takes 3 s a unit of work with BP (9 / 3) and 1 s with PC (3 / 3), together 12 / 6 = 2. With 10 + 4 * 2 = 18 s of BP and 30 + 2 * 6 = 42 of PC
-    done, 60 in all, 66 + 22 - 30 = 58 s have passed without the start; AGAIN has its program already, so 2 * 6 = 12 are left.
+    An epoch takes 3 s a unit of work with BP (9 / 3) and 1 s with PC (3 / 3), together 12 / 6 = 2. AGAIN has its program already: 2 * 3 * 2 = 12 s are left.
     """
     shown, clock, screen = progress(monkeypatch, terminal=False)
     train_laps(shown, clock, PC, 63, 3)
@@ -351,8 +350,7 @@ def test_the_rest_is_programs_times_their_cost_and_work_times_its_rate(monkeypat
     shown.end()
     train_laps(shown, clock, BP, 13, 3, 3, 3)
     shown.end()
-    assert shown.rates() == (1.0, 2.0, 30.0)
-    assert seconds(shown) == pytest.approx(58 * 12 / 60)
+    assert shown.rates() == (1.0, 2.0) and seconds(shown) == pytest.approx(12)
     train_laps(shown, clock, AGAIN, 3, 3)
     shown.end()
     shown.close()
@@ -360,21 +358,31 @@ def test_the_rest_is_programs_times_their_cost_and_work_times_its_rate(monkeypat
                                  "2 of 3 runs, less than a minute left: digits mlp-4-4 PC seed 1\n3 runs in 2 min\n")
 
 
-def test_programs_that_lie_on_disk_cost_next_to_nothing(monkeypatch):
-    """As above, warm: the first lap of BP is like its others, so the programs take nothing, and all that PC's took is the start of the process.
+def test_a_program_that_nobody_has_compiled_is_left(monkeypatch):
+    """As above; a third program of size 100 with 5 epochs of 4 units of work is left: 12 + 100 * 1 + 5 * 4 * 2 = 152 s."""
+    new = Experiment(model="mlp-4-5", algorithm="PC", epochs=5)
+    monkeypatch.setitem(EFFORTS, new, store_module.Effort("new", 100, 4))
+    shown, clock, screen = progress(monkeypatch, runs=[*RUNS, new], terminal=False)
+    train_laps(shown, clock, PC, 63, 3)
+    shown.end()
+    train_laps(shown, clock, BP, 13, 3, 3, 3)
+    shown.end()
+    shown.begin(AGAIN)
+    assert seconds(shown) == pytest.approx(152) and "2 of 4 runs, about 3 min left: digits mlp-4-4 PC seed 1\n" in screen.getvalue()
 
-    Passed without it: 3 + 3 + 4 * 1 = 10 s, for 2 * 3 + 4 * 1 = 10 units of work; AGAIN has 6.
-    """
+
+def test_programs_that_lie_on_disk_cost_next_to_nothing(monkeypatch):
+    """As above, warm: the first lap of BP is like its others, so programs take nothing; a unit of work takes (3 + 3) / (3 + 3) = 1 s, and 6 are left."""
     shown, clock, _ = progress(monkeypatch)
     train_laps(shown, clock, PC, 23, 3)
     shown.end()
     train_laps(shown, clock, BP, 1, 1, 1, 1)
     shown.end()
-    assert shown.rates() == (0.0, 1.0, 20.0) and seconds(shown) == pytest.approx(6)
+    assert shown.rates() == (0.0, 1.0) and seconds(shown) == pytest.approx(6)
 
 
 def test_one_program_alone_teaches_the_rest_once_its_second_epoch_is_over(monkeypatch):
-    """Its 30 s of compiling do not come back: after 33 + 3 s, 2 * 3 are left, of which a terminal knows after each epoch."""
+    """A terminal knows after each epoch: 2 * 3 s are left after the first run, 3 after another epoch."""
     shown, clock, screen = progress(monkeypatch, runs=[PC, AGAIN])
     train_laps(shown, clock, PC, 33)
     assert seconds(shown) is None and "left" not in screen.getvalue()
@@ -394,31 +402,34 @@ def test_a_run_that_goes_on_has_its_last_epochs_left_and_teaches_by_them(monkeyp
 
 
 def test_what_other_processes_do_counts(tmp_path, monkeypatch):
-    """A run of another process counts when its file is there, the half of it when its lock is new; what was locked before may be a dead process's."""
+    """A run of another process is done when its file is there. Half of it is, and the process shares what is left, when its lock is new."""
     store, other = Store(tmp_path), Experiment(model="mlp-4-4", algorithm="PC", epochs=8, seed=2)
     monkeypatch.setitem(EFFORTS, other, EFFORTS[PC])
-    locks = {exp: tmp_path / ".locks" / f"{exp.key}.lock" for exp in (BP, other)}
-    locks[BP].parent.mkdir()
-    locks[BP].touch()
+    lock = tmp_path / ".locks" / f"{other.key}.lock"
+    lock.parent.mkdir()
     shown, clock, _ = progress(monkeypatch, tmp_path, [PC, AGAIN, other], terminal=False)
     train_laps(shown, clock, PC, 33, 3)
     shown.end()
     assert seconds(shown) == pytest.approx(6 + 24)           # the program is there: 2 epochs and 8 of 3 s
-    locks[other].touch()
-    assert seconds(shown) == pytest.approx(36 * (6 + 12) / (36 + 12))
+    lock.touch()
+    assert seconds(shown) == pytest.approx((6 + 12) / 2)
     store.path(other).write_text("")
-    assert seconds(shown) == pytest.approx(36 * 6 / (36 + 24)) and str(shown).startswith("2 of 3 runs")
+    assert seconds(shown) == pytest.approx(6) and str(shown).startswith("2 of 3 runs")
 
 
 def test_a_program_that_others_have_compiled_is_not_left(tmp_path, monkeypatch):
-    """PC's takes 30 s, 1 a unit, as in the first test; another process has done BP, which is 10 s of its program and 4 of work at 1 s."""
-    shown, clock, _ = progress(monkeypatch, tmp_path)
-    train_laps(shown, clock, PC, 33, 3)
-    shown.end()
-    Store(tmp_path).path(BP).write_text("")
-    assert seconds(shown) is None, "one program is known, and it may hold the start of the process"
-    monkeypatch.setattr(shown, "rates", lambda: store_module.Rates(1.0, 1.0))
-    assert seconds(shown) == pytest.approx(36 * 6 / (36 + 14))
+    """PC's program and four epochs of it take 30 + 12 s, 1 s a unit. Half of both is left when another process has begun a run, the epochs of the other
+    one when it has finished it."""
+    shown, _, _ = progress(monkeypatch, tmp_path, [PC, AGAIN])
+    one = store_module.Rates(1.0, 1.0)
+    assert shown.seconds_left(one) == pytest.approx(30 + 12)
+    lock = tmp_path / ".locks" / f"{PC.key}.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    assert shown.seconds_left(one) == pytest.approx((15 + 3 + 6) / 2)
+    Store(tmp_path).path(PC).write_text("")
+    shown.look()
+    assert shown.seconds_left(one) == pytest.approx(6)
 
 
 def test_within_the_first_seconds_nobody_knows_who_else_starts(monkeypatch):

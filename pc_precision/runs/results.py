@@ -306,14 +306,9 @@ def duration(seconds: float) -> str:
 
 
 class Rates(NamedTuple):
-    """What a unit takes.
-
-    size: seconds to compile one; work: seconds to train one; start: seconds that this
-    process needed before it could do either.
-    """
+    "Seconds that a unit takes: of the size of a program, of work."
     size: float
     work: float
-    start: float = 0.0
 
 
 def rates(laps: dict[Experiment, list[float]],
@@ -332,11 +327,11 @@ def rates(laps: dict[Experiment, list[float]],
     only = len({each.program for each in efforts.values()}) == 1
     if len(excess) < (1 if only else 2):
         return None
+    # the first one holds the start of the process, too
     seconds, sizes = map(sum, zip(*(excess if only else excess[1:])))
-    size = max(0.0, seconds / sizes)
     trained = sum(sum(each[1:]) for each in taught.values())
     work = sum((len(each) - 1) * efforts[exp].work for exp, each in taught.items())
-    return Rates(size, trained / work, max(0.0, excess[0][0] - size * excess[0][1]))
+    return Rates(max(0.0, seconds / sizes), trained / work)
 
 
 SOON = 15.0  # seconds, in which other processes may still start
@@ -378,13 +373,14 @@ class Progress:
 
     def rates(self) -> Rates | None:
         "What a unit takes; None while unknown."
-        if time.monotonic() - self.began < SOON:
+        elapsed = time.monotonic() - self.began
+        if elapsed < SOON or not self.efforts:
             return None
-        if not self.exp:
-            return Rates(0.0, 1.0)  # nothing is trained here: all we have is the work
-        if not any(len(laps) > 1 for laps in self.laps.values()) or not self.efforts:
-            return None
-        return rates(self.laps, self.efforts)
+        if self.exp:
+            return rates(self.laps, self.efforts)
+        # nothing is trained here, as on a cluster: all we have is the work
+        done = sum(self.efforts[exp].work * exp.epochs for exp in self.done)
+        return Rates(0.0, elapsed / done) if done else None
 
     def parts(self) -> dict[Experiment, float]:
         """The part of each run that is done: 1/2 of what others have begun.
@@ -396,38 +392,27 @@ class Progress:
             if exp not in self.laps and path.exists()}
         return dict.fromkeys(begun, 0.5) | dict.fromkeys(self.done, 1.0)
 
-    def epochs(self) -> tuple[dict[Experiment, float], dict[Experiment, float]]:
-        "(epochs that were trained since this process began, epochs left) of each run."
-        parts = self.parts()
-        left = {exp: exp.epochs * (1 - parts.get(exp, 0)) for exp in self.wanted}
-        if self.exp in left and self.exp not in self.done:
-            left[self.exp] -= self.count
-        trained = {exp: exp.epochs * part for exp, part in parts.items()}
-        return trained | {exp: len(each) for exp, each in self.laps.items()}, left
-
     def seconds_left(self, taught: Rates) -> float:
-        "The time that the open runs will take, by what the others took; 0: unknown."
-        trained, left = self.epochs()
-        parts = self.parts() | dict.fromkeys(filter(self.laps.get, self.laps), 1.0)
+        "The time that the open runs will take; taught: what a unit takes."
+        parts = self.parts()
+        processes = 1 + sum(part < 1 for part in parts.values())
+        epochs = {exp: exp.epochs * (1 - parts.get(exp, 0)) for exp in self.wanted}
+        if self.exp in epochs and self.exp not in self.done:
+            epochs[self.exp] -= self.count
         sizes = {each.program: each.size for each in self.efforts.values()}
-        there = dict.fromkeys(sizes, 0.0)
-        for exp, part in parts.items():
-            program = self.efforts[exp].program
-            there[program] = max(there[program], part)
-        cost = lambda epochs, parts: (
-            taught.size * sum(parts[program] * size for program, size in sizes.items())
-            + taught.work * sum(self.efforts[e].work * n for e, n in epochs.items()))
-        done = cost(trained, there)
-        rest = cost(left, {program: 1 - part for program, part in there.items()})
-        elapsed = time.monotonic() - self.began - taught.start
-        return elapsed * rest / done if done else 0.0
+        there = parts | {exp: 1.0 for exp, laps in self.laps.items() if laps}
+        for exp, part in there.items():
+            program, size = self.efforts[exp][:2]
+            sizes[program] = min(sizes[program], size * (1 - part))
+        work = sum(self.efforts[exp].work * n for exp, n in epochs.items())
+        rest = taught.size * sum(sizes.values()) + taught.work * work
+        return rest / min(processes, max(1, len(self.wanted) - len(self.done)))
 
     def left(self) -> str:
         "The time that is left, in words; empty while nobody knows."
-        taught = self.rates()
-        seconds = self.seconds_left(taught) if taught and self.efforts else 0
-        if not seconds:
+        if not (taught := self.rates()):
             return ""
+        seconds = self.seconds_left(taught)
         words = "less than a minute" if seconds < 60 else f"about {duration(seconds)}"
         return f", {words} left"
 

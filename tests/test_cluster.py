@@ -359,5 +359,5 @@ def test_a_line_says_where_each_run_ended_and_how_many_are_left(monkeypatch, tmp
     monkeypatch.setattr(c, "answers", lambda ray, tasks, limit: iter(given))
     said = []
     assert list(c.train_there(c.Cluster(), c.Order(tmp_path), Limit(), said.append, EXPS[:3])) == [answer.ended for answer in given]
-    assert said[0] == "3 runs, 2 at once" and said[1].startswith("digits mlp-16 S+F seed 0: finished on there (1 of 3 runs, about ")
-    assert "BP seed 0: failed: no data (2 of 3 runs, about " in said[2] and said[3].endswith("PC seed 0: stopped early (3 of 3 runs)")
+    assert said[0] == "3 runs, 2 at once" and said[1].startswith("digits mlp-16 S+F seed 0: finished on there (1 of 3 runs, less than a minute left)")
+    assert "BP seed 0: failed: no data (2 of 3 runs, less than a minute left)" in said[2] and said[3].endswith("PC seed 0: stopped early (3 of 3 runs)")

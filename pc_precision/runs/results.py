@@ -281,9 +281,9 @@ def forward_cost(plan: Plan) -> tuple[int, float]:
     like = jax.eval_shape(
         lambda key: jit_init(plan.net, key, image, dtype), jax.random.key(0))
     x = jax.ShapeDtypeStruct((plan.batch_size, *image), dtype)
-    lowered = jit_outputs.lower(plan.net, *like, x)
-    return lowered.as_text().count("\n"), (lowered.cost_analysis() or {}).get(
-        "bytes accessed", 0.0)
+    lowered = jax.jit(partial(feedforward, plan.net, train=False)).lower(*like, x)
+    about = lowered.cost_analysis() or {}
+    return lowered.as_text().count("\n"), about.get("bytes accessed", 0.0)
 
 
 def effort(exp: Experiment) -> Effort:
@@ -374,7 +374,7 @@ class Progress:
     def rates(self) -> Rates | None:
         "What a unit takes; None while unknown."
         elapsed = time.monotonic() - self.began
-        if elapsed < SOON or not self.efforts:
+        if self.exp and elapsed < SOON or not self.efforts:
             return None
         if self.exp:
             return rates(self.laps, self.efforts)

@@ -351,8 +351,7 @@ class Progress:
         # we do this once, because a path takes the key of its run
         paths = {exp: store.path(exp) for exp in self.wanted} if store else {}
         self.open = {exp: path for exp, path in paths.items() if not path.exists()}
-        locks = {
-            exp: store.folder / ".locks" / f"{exp.key}.lock" for exp in self.open}
+        locks = {exp: store.lock_path(exp.key) for exp in self.open}
         self.locks = {exp: path for exp, path in locks.items() if not path.exists()}
         self.done, self.place = set(), sys.stderr.isatty()
         self.laps: dict[Experiment, list[float]] = {}

@@ -316,12 +316,17 @@ class Store:
         "Write a run, unless one is there. Raises OSError if that is not possible."
         write_whole(self.path(exp), run_text(run), replace=False)
 
+    def lock_path(self, key: str) -> pathlib.Path:
+        "The file whose lock the process holds that trains a run."
+        return self.folder / ".locks" / f"{key}.lock"
+
     @contextlib.contextmanager
     def locked(self, key: str) -> Iterator[bool]:
         "Hold the lock of a run; False if another process does."
         from filelock import FileLock, Timeout
-        (self.folder / ".locks").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".locks" / f"{key}.lock")
+        path = self.lock_path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -207,7 +207,7 @@ class Ours:
         self.hyper = before._replace(
             covariance=2 * before.covariance, **{
                 name: self.dtype(value) for name, value in dict(
-                    x_step=0.1, momentum=0, beta=-0.5, learning_rate=1e-3,
+                    x_step=0.1, momentum=0, beta=0.5, sign=-1, learning_rate=1e-3,
                     weight_decay=1e-3).items()})
         self.step()
         self.hyper = before
@@ -217,22 +217,18 @@ class Ours:
         from dataclasses import replace
 
         import jax
-        import optax
 
         from pc_precision.energy import Output
-        from pc_precision.learning import learn, weight_gradient
+        from pc_precision.learning import algorithm_gradient
         from pc_precision.training import make_algorithm
-        exp = replace(self.exp, **settings)
-        plan, hyper = self.planned(exp)
-        T = len(hyper.covariance)
+        plan, hyper = self.planned(replace(self.exp, **settings))
 
         @jax.jit
         def run(params, x, y):
-            settled = learn(make_algorithm(plan, hyper), optax.identity(), plan.net,
-                            params, self.state.stats, optax.EmptyState(), x, Output(y),
-                            T).settled
-            return settled, weight_gradient(
-                plan.net, params, settled.stats, x, settled, exp.recipe.rule)[0]
+            gradient, _, settled = algorithm_gradient(
+                make_algorithm(plan, hyper), plan.net, params, self.state.stats, x,
+                Output(y))
+            return settled, gradient
         return run(self.state.params, *first_batch(self.name, self.batch, self.dtype))
 
     def activities(self, **settings: Any) -> list[np.ndarray]:

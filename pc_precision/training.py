@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['DISPATCH', 'State', 'Hyper', 'Info', 'Plan', 'Selection', 'Protocol', 'make_plan', 'numbers_of', 'selection_of',
-           'protocol', 'make_algorithm', 'report', 'prepare_batch', 'as_targets', 'train_step', 'jit_step', 'jit_steps',
-           'at_once', 'train_epoch', 'learning_rates', 'epoch_hyper', 'jit_evaluate', 'evaluate', 'merit', 'jit_init',
-           'start', 'diverged', 'Epoch', 'best_epoch', 'finished', 'data_of', 'check_data', 'check_augmentation',
-           'training_split', 'train', 'one_epoch']
+           'protocol', 'make_algorithm', 'algorithm_of', 'report', 'prepare_batch', 'as_targets', 'train_step',
+           'jit_step', 'jit_steps', 'at_once', 'train_epoch', 'learning_rates', 'epoch_hyper', 'jit_evaluate',
+           'evaluate', 'merit', 'jit_init', 'start', 'diverged', 'Epoch', 'best_epoch', 'finished', 'data_of',
+           'check_data', 'check_augmentation', 'training_split', 'train', 'one_epoch']
 
 # %% ../nbs/14_training.ipynb #37ece6d0
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Iterator, NamedTuple
 
@@ -25,12 +25,12 @@ from pc_precision.data import (
     normalise)
 from .devices import divide, mesh_of, mesh_under, release_memory, replicate
 from .energy import LOSSES, Loss, Output, layer_energies
-from .experiment import (
-    INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, Recipe, covariance, network,
-    resolve, warn_of_silent_layers)
+from pc_precision.experiment import (
+    INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, covariance, network,
+    warn_of_silent_layers)
 from .layers import Network, feedforward
-from .learning import Algorithm, Learned, as_rule, forward, learn
-from .rivals import both_ways
+from .inference import Inference, cone
+from .learning import Algorithm, Learned, as_rule, forward, learn, nudge_by
 
 # %% ../nbs/14_training.ipynb #15627bea
 class State(NamedTuple):
@@ -45,14 +45,14 @@ class State(NamedTuple):
 class Hyper(NamedTuple):
     """Numbers that may change without compiling anything.
 
-    In the numbers of an epoch, beta and learning_rate are arrays (steps,). In a
-    `Protocol`, beta is its size, without a sign, and learning_rate is the one that the
-    schedule starts from.
+    In the numbers of an epoch, sign (of the nudging) and learning_rate are arrays
+    (steps,). In a `Protocol`, learning_rate is the one that the schedule starts from.
     """
     covariance: jax.Array
     x_step: Any
     momentum: Any
     beta: Any
+    sign: Any
     learning_rate: Any
     weight_decay: Any
 
@@ -72,15 +72,18 @@ class Info(NamedTuple):
 class Plan:
     """The static part of a training step: all that takes a compilation of its own.
 
-    skip: see `cone`; table: the covariance table (T, L) as tuples, which counts in
-    place of that of `Hyper` if there is a skip.
+    inference: from an optax solver to an `Inference`; nudge: from beta to what
+    `Algorithm` calls nudge; skip: see `cone`; table: the covariance table (T, L) as
+    tuples, which counts in place of that of `Hyper` if there is a skip.
     """
     net: Network
     info: DatasetInfo
-    recipe: Recipe = Recipe(rule="forward")
+    inference: Callable[..., Inference] = cone
+    rule: Callable = forward
+    tempo: str = "batch"
+    nudge: Callable = nudge_by
     reading: str = "activity"
     nesterov: bool = False
-    freeze: bool = True
     augment: bool = True
     batch_size: int = 128
     matmul_precision: str = "default"
@@ -108,8 +111,8 @@ class Protocol(NamedTuple):
     """All that training reads, in concrete values.
 
     hyper: see `Hyper`; schedule_epochs: the epochs after which the learning rate is at
-    its end; negative: the probability of a negative beta; per_batch: whether the sign
-    of beta is drawn for each batch, and not for each epoch.
+    its end; negative: the probability that the nudging has a negative sign; per_batch:
+    whether this sign is drawn for each batch, and not for each epoch.
     """
     plan: Plan
     hyper: Hyper
@@ -122,18 +125,18 @@ class Protocol(NamedTuple):
 # %% ../nbs/14_training.ipynb #c05e7b19
 def make_plan(exp: Experiment, info: DatasetInfo) -> Plan:
     "The plan of an experiment on a data set."
-    both = "both" if exp.recipe.nudging == "both" else "none"
-    # schedule and sign are numbers of `Hyper`: they compile nothing
-    recipe = replace(exp.recipe, schedule="constant", nudging=both)
-    skip = resolve(exp).skip or 0.0
+    recipe, skip = exp.recipe, exp.settings.get("skip", 0.0)
+    inference = recipe.inference
+    if not callable(inference):
+        inference = INFERENCES[inference]
     table = tuple(map(tuple, np.asarray(covariance(exp)).tolist())) if skip else ()
     loss = exp.output if isinstance(exp.output, Loss) else LOSSES[exp.output]
     own = isinstance(exp.optimiser, Named)
     optimiser = exp.optimiser.value if own else OPTIMISERS[exp.optimiser]
     return Plan(
-        network(exp, info.classes), info, recipe, exp.reading, exp.nesterov,
-        exp.batch_norm != "bn", exp.augment, exp.batch_size, exp.matmul_precision, loss,
-        exp.dtype, optimiser, skip, table)
+        network(exp, info.classes), info, inference, as_rule(recipe.rule), recipe.tempo,
+        NUDGING[recipe.nudging].nudge, exp.reading, exp.nesterov, exp.augment,
+        exp.batch_size, exp.matmul_precision, loss, exp.dtype, optimiser, skip, table)
 
 
 def numbers_of(exp: Experiment) -> Hyper:
@@ -141,10 +144,12 @@ def numbers_of(exp: Experiment) -> Hyper:
 
     A number that its algorithm does not use is 1, or 0 for the momentum.
     """
-    full, real = resolve(exp), np.float64 if exp.dtype == "float64" else np.float32
-    return Hyper(np.asarray(covariance(exp), real), real(full.x_step or 1.0),
-                 real(full.momentum or 0.0), full.beta or 1.0, full.learning_rate,
-                 real(full.weight_decay))
+    real = np.float64 if exp.dtype == "float64" else np.float32
+    settings = dict(x_step=1.0, momentum=0.0, beta=1.0) | exp.settings
+    x_step, momentum, beta, decay = (
+        real(settings[n]) for n in ("x_step", "momentum", "beta", "weight_decay"))
+    return Hyper(np.asarray(covariance(exp), real), x_step, momentum, beta, real(1.0),
+                 settings["learning_rate"], decay)
 
 
 def selection_of(exp: Experiment) -> Selection:
@@ -159,24 +164,24 @@ def selection_of(exp: Experiment) -> Selection:
 def protocol(exp: Experiment, info: DatasetInfo) -> Protocol:
     "The protocol of an experiment on a data set."
     return Protocol(make_plan(exp, info), numbers_of(exp), exp.schedule_epochs,
-                    NUDGING[exp.recipe.nudging], exp.sign_per == "batch", exp.seed,
-                    selection_of(exp))
+                    NUDGING[exp.recipe.nudging].negative, exp.sign_per == "batch",
+                    exp.seed, selection_of(exp))
 
 # %% ../nbs/14_training.ipynb #d83f0c67
 def make_algorithm(plan: Plan, hyper: Hyper) -> Algorithm:
     "The algorithm of a plan, with the numbers of `hyper`, which may be traced."
-    solver, recipe = optax.sgd(hyper.x_step, hyper.momentum, plan.nesterov), plan.recipe
-    table = hyper.covariance
+    solver = optax.sgd(hyper.x_step, hyper.momentum, plan.nesterov)
+    table, options = hyper.covariance, {}
     if plan.skip:
-        table = np.array(plan.table, table.dtype)
-    inference = recipe.inference
-    if not callable(inference):
-        inference = INFERENCES[inference]
-    known = {"dense": dict(freeze=plan.freeze), "cone": dict(skip=plan.skip)}
-    options = known.get(recipe.inference, {})
-    rule = forward if recipe.inference == "sweep" else as_rule(recipe.rule)
-    return Algorithm(inference(solver, **options), lambda T, L: table, rule,
-                     recipe.tempo, plan.reading)
+        table, options = np.array(plan.table, table.dtype), dict(skip=plan.skip)
+    return Algorithm(
+        plan.inference(solver, **options), lambda T, L: table, plan.rule, len(table),
+        plan.reading, plan.tempo, plan.nudge(hyper.beta))
+
+
+def algorithm_of(exp: Experiment, info: DatasetInfo) -> Algorithm:
+    "The algorithm of an experiment on a data set, as a value."
+    return make_algorithm(make_plan(exp, info), numbers_of(exp))
 
 # %% ../nbs/14_training.ipynb #678dc18e
 def report(plan: Plan, learned: Learned, y: jax.Array) -> Info:
@@ -185,7 +190,8 @@ def report(plan: Plan, learned: Learned, y: jax.Array) -> Info:
     y: one-hot labels, or targets, (B, classes).
     """
     wide = lambda a: a.astype(jnp.promote_types(a.dtype, jnp.float32))
-    output = wide(learned.settled.initial[-1])
+    # nudged both ways, the batch stands there twice
+    output = wide(learned.settled.initial[-1][:len(y)])
     hit = (output.argmax(-1) == y.argmax(-1)).mean(dtype=output.dtype)
     return Info(
         plan.loss.cost(output, wide(y)).mean(), hit,
@@ -220,15 +226,13 @@ def train_step(plan: Plan, state: State, key: jax.Array, images: jax.Array,
     """
     with jax.default_matmul_precision(plan.matmul_precision):
         x, y = prepare_batch(plan, key, images, labels)
-        output = Output(y, hyper.beta, plan.loss)
-        if plan.recipe.nudging == "both":
-            x, output = both_ways(x, output)
         optimiser = plan.optimiser(hyper.learning_rate, hyper.weight_decay)
-        learned = learn(make_algorithm(plan, hyper), optimiser, plan.net, state.params,
-                        state.stats, state.optimiser, x, output, len(hyper.covariance))
+        learned = learn(
+            make_algorithm(plan, hyper), optimiser, plan.net, state.params, state.stats,
+            state.optimiser, x, Output(y, loss=plan.loss), hyper.sign)
         same = jax.tree.map(lambda a, old: a.astype(old.dtype), learned.optimiser,
                             state.optimiser)
-        info = report(plan, learned, output.y)
+        info = report(plan, learned, y)
         # numbers to predict have no accuracy
         if jnp.issubdtype(labels.dtype, jnp.floating):
             info = info._replace(accuracy=jnp.full_like(info.accuracy, jnp.nan))
@@ -253,14 +257,14 @@ def jit_steps(plan: Plan, state: State, data: tuple, order: jax.Array,
               hyper: Hyper) -> tuple[State, Info]:
     """Several steps in one dispatch.
 
-    data: (images, labels); order: positions (steps, B); hyper: with beta and
+    data: (images, labels); order: positions (steps, B); hyper: with sign and
     learning_rate (steps,).
     """
     def body(state: State, inputs: tuple) -> tuple[State, Info]:
-        order, beta, rate = inputs
-        numbers = hyper._replace(beta=beta, learning_rate=rate)
+        order, sign, rate = inputs
+        numbers = hyper._replace(sign=sign, learning_rate=rate)
         return jit_step(plan, state, data, order, numbers)
-    return jax.lax.scan(body, state, (order, hyper.beta, hyper.learning_rate))
+    return jax.lax.scan(body, state, (order, hyper.sign, hyper.learning_rate))
 
 # %% ../nbs/14_training.ipynb #88e04994
 DISPATCH = 64
@@ -288,7 +292,7 @@ def train_epoch(plan: Plan, state: State, data: tuple, hyper: Hyper,
     order = divide(order, mesh_under(state.params), axis=1)
     state, size = state._replace(key=key), at_once(steps)
     numbers = lambda part: hyper._replace(
-        beta=hyper.beta[part], learning_rate=hyper.learning_rate[part])
+        sign=hyper.sign[part], learning_rate=hyper.learning_rate[part])
     if ahead:
         jit_steps.lower(plan, state, data, order[:size], numbers(slice(size))).compile()
         release_memory()
@@ -311,7 +315,7 @@ def learning_rates(protocol: Protocol, steps: int) -> Callable:
 
 
 def epoch_hyper(protocol: Protocol, steps: int, epoch: int) -> Hyper:
-    """The numbers of one epoch: beta and learning_rate are arrays (steps,).
+    """The numbers of one epoch: sign and learning_rate are arrays (steps,).
 
     epoch: counted from 0.
     """
@@ -322,7 +326,7 @@ def epoch_hyper(protocol: Protocol, steps: int, epoch: int) -> Hyper:
     draws = generator.random(steps if protocol.per_batch else 1)
     sign = np.where(draws < protocol.negative, -1.0, 1.0)
     return hyper._replace(
-        beta=np.broadcast_to(sign * hyper.beta, (steps,)).astype(real),
+        sign=np.broadcast_to(sign, (steps,)).astype(real),
         learning_rate=np.asarray(rates, real))
 
 # %% ../nbs/14_training.ipynb #98ff30af

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pc_precision.layers import Block, Dense, Network, Readout, Residual, mlp, vgg
+from pc_precision.energy import energy
+from pc_precision.layers import Block, Dense, Network, Readout, Residual, feedforward, mlp, predictions, vgg
 
 
 def says(*words: str, error: type = ValueError) -> Any:
@@ -113,6 +114,21 @@ def setup(net: Network, shape: tuple, seed: int = 0, dtype: Any = None, gain: fl
     stats = jax.tree.map(lambda a: jnp.asarray(np.asarray(a) + rng.uniform(0.1, 0.5, a.shape), dtype), stats)
     classes = params[-1]["bias"].shape[0]
     return params, stats, x, jnp.asarray(np.eye(classes)[rng.integers(0, classes, shape[0])], dtype)
+
+
+def energy_loss(net: Network, params: tuple, stats: tuple, x: Any, settled: Any) -> jax.Array:
+    """Equation (3) as a scalar, at any parameters: 1/2 sum_l ||x_l^T - f_l(x_{l-1}^T)||^2, mean over the batch."""
+    return energy(settled.errors_against(predictions(net, params, stats, x, settled.final)))
+
+
+def forward_update_loss(net: Network, params: tuple, stats: tuple, x: Any, settled: Any) -> jax.Array:
+    """Equation (6) as a scalar, at any parameters: 1/2 sum_l ||x_l^T - f_l(x_{l-1}^0)||^2, mean over the batch."""
+    return energy(settled.errors_against(predictions(net, params, stats, x, settled.initial)))
+
+
+def backprop_loss(net: Network, params: tuple, stats: tuple, x: Any, settled: Any) -> jax.Array:
+    """Backpropagation's loss 1/2 ||x_L - mu_L(x_0)||^2, mean over the batch."""
+    return energy((jax.tree.map(jnp.subtract, settled.final[-1], feedforward(net, params, stats, x)[0][-1]),))
 
 
 def arrival(net: Network) -> np.ndarray:

@@ -141,7 +141,7 @@ MUTANTS = [
     Mutant("the mean over the image a sum", "resnet.py", ".mean((1, 2))", ".sum((1, 2))", "test_resnet.py plain_composition"),
     Mutant("the stride of a 1x1 convolution ignored", "resnet.py", "x[:, ::stride, ::stride]", "x", "test_resnet.py window"),
     Mutant("stiffness that ignores the spike", "experiment.py", "full.alpha / full.x_step if", "1 / full.x_step if", "test_resnet.py by_name"),
-    Mutant("a graph as deep as it has nodes", "experiment.py", "structure(self, 2).depth", "len(structure(self, 2))", "test_resnet.py by_name"),
+    Mutant("a graph as deep as it has nodes", "experiment.py", "max(self.distance) + 1", "len(self.distance)", "test_resnet.py by_name"),
     # checkpoints, results, share, queue
     Mutant("a checkpoint not verified", "runs/checkpoints.py", 'if about.pop("sha256", None) != seal(arrays, about)', 'if about.pop("sha256", None) is None',
            "test_checkpoints.py damaged"),
@@ -190,7 +190,7 @@ MUTANTS = [
     Mutant("3.5 seeds are 3", "paper/items.py", "whole(item) if kind is int else kind(item)", "kind(item)", "test_items.py other_numbers"),
     Mutant("progress counts its own runs alone", "runs/results.py", "if exp not in self.done and path.exists()}", "if False}",
            "test_results.py other_processes_do"),
-    Mutant("a step of inference costs nothing", "runs/results.py", "4 + (resolve(exp).T or 0)", "4", "test_results.py effort_counts"),
+    Mutant("a step of inference costs nothing", "runs/results.py", '4 + exp.settings.get("T", 0)', "4", "test_results.py effort_counts"),
     Mutant("every run compiles", "runs/results.py", "size * (1 - part))", "size)", "test_results.py programs_times"),
     Mutant("the start of the process is compilation", "runs/results.py", "(excess if only else excess[1:])", "excess", "test_results.py programs_times"),
     Mutant("a checkpoint's epochs are left", "runs/results.py", "self.count = record.number", "self.count += 1", "test_results.py goes_on"),

@@ -23,8 +23,9 @@ jax.config.update("jax_enable_x64", True)
 from pc_precision import training  # noqa: E402
 from pc_precision.runs.checkpoints import from_arrays, to_arrays  # noqa: E402
 from pc_precision.data import Dataset, DatasetInfo, Split  # noqa: E402
-from pc_precision.experiment import ALGORITHMS, Experiment, Recipe  # noqa: E402
+from pc_precision.experiment import ALGORITHMS, INFERENCES, Experiment, Recipe  # noqa: E402
 from pc_precision.layers import vgg  # noqa: E402
+from pc_precision.learning import RULES  # noqa: E402
 from pc_precision.precision import Constant, Spiking  # noqa: E402
 from pc_precision.runs.results import results  # noqa: E402
 from pc_precision.runs.store import Store, read_run  # noqa: E402
@@ -44,7 +45,8 @@ DATA = Dataset(INFO, toy(BATCH * STEPS + 5), toy(10), toy(21))
 
 
 def plan_of(recipe: Recipe, norm: str | None, freeze: bool) -> Plan:
-    return Plan(vgg(NETWORK, 3, batch_norm=norm), INFO, recipe, freeze=freeze, batch_size=BATCH, dtype="float64")
+    inference = INFERENCES[recipe.inference if freeze or recipe.inference == "sweep" else "dense_unfrozen"]
+    return Plan(vgg(NETWORK, 3, batch_norm=norm), INFO, inference, RULES[recipe.rule], recipe.tempo, batch_size=BATCH, dtype="float64")
 
 
 def first_state(plan: Plan) -> State:
@@ -54,7 +56,7 @@ def first_state(plan: Plan) -> State:
 
 def hyper_of(spiking: bool) -> Hyper:
     table = (Spiking(0.3) if spiking else Constant())(3, 3)
-    return Hyper(table, 0.3, 0.2, np.ones(STEPS), np.full(STEPS, 1e-2), 1e-2)
+    return Hyper(table, 0.3, 0.2, 1.0, np.ones(STEPS), np.full(STEPS, 1e-2), 1e-2)
 
 
 def epoch(plan: Plan, hyper: Hyper, mesh, scan: bool) -> tuple:
@@ -103,7 +105,7 @@ def images_of(mesh) -> list[int]:
     """The leading sizes of all arrays over images or activities in the compiled step: what one device computes."""
     plan, hyper = plan_of(ALGORITHMS["BP"], "batch", True), hyper_of(False)
     state, data = replicate(first_state(plan), mesh), replicate(tuple(DATA.train), mesh)
-    one = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    one = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
     text = jit_step.lower(plan, state, data, divide(jnp.arange(BATCH), mesh), one).compile().as_text()
     return sorted({int(size) for size in re.findall(r"f64\[(\d+),8,8,3\]", text)})
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers_core import NETS, norm, setup, worst, worst_layer
+from helpers_core import NETS, backprop_loss, norm, setup, worst, worst_layer
 from pc_precision.layers import KEEP, batch_norm, feedforward
 from pc_precision.learning import weight_gradient
 from pc_precision.precision import Constant, Spiking
@@ -84,7 +84,7 @@ def test_with_freezing_a_batch_updates_the_statistics_once_whatever_the_number_o
         for method in (relax, relax_dense):
             relaxed = method(net, params, stats, x, y, Constant()(T, 4))
             assert worst(relaxed.stats, stats) == 0.0
-        for rule in ("pc", "forward", "bp", lambda net, p, stats, x, settled: jnp.sum(p[0]["bias"])):
+        for rule in ("pc", "forward", backprop_loss, lambda net, p, stats, x, settled: jnp.sum(p[0]["bias"])):
             _, after = weight_gradient(net, params, relaxed.stats, x, relaxed, rule)
             assert worst(after[0], after_passes(params, stats, x, mode, 1)) < 1e-12
             if rule != "pc":                             # its predictions come from the initial activities

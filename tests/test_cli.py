@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from configparser import ConfigParser
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +17,6 @@ from papermill.exceptions import PapermillExecutionError
 import pc_precision as pc
 from pc_precision import cli
 from pc_precision.runs import queue
-from pc_precision.experiment import resolve
 from pc_precision.devices import processor
 from pc_precision.runs.store import Store, read_run
 
@@ -33,7 +31,7 @@ def keep(store: Path, exp: pc.Experiment, seconds: float, epochs: int, device: s
     """A stored run of `exp`, as far as the command line looks at it."""
     store.mkdir(exist_ok=True)
     rows = [[epoch, "test", "top1", None, 0.5] for epoch in range(1, epochs + 1)]
-    settings = {name: value for name, value in asdict(resolve(exp)).items() if value is not None}
+    settings = {name: value for name, value in exp.settings.items() if value is not None}
     run = {"key": exp.key, "experiment": settings, "outcome": outcome, "seconds": seconds,
            "provenance": {"device": device}, "rows": rows}
     Store(store).path(exp).write_text(json.dumps(run))

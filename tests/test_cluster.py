@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +17,6 @@ import pytest
 import pc_precision as pc
 from helpers_core import says
 from pc_precision.runs import cluster as c
-from pc_precision.experiment import resolve
 from pc_precision.runs.queue import Ended, Limit, work
 from pc_precision.runs.store import Store, read_run, same_result
 
@@ -257,7 +256,7 @@ def test_what_a_killed_process_left_of_a_stored_run_is_removed(alone_store):
 def alone_store(tmp_path) -> Path:
     exp = EXPS[0]
     rows = [[epoch, "test", "top1", None, 0.5] for epoch in range(1, 11)]
-    run = {"key": exp.key, "experiment": {n: v for n, v in asdict(resolve(exp)).items() if v is not None}, "outcome": "finished",
+    run = {"key": exp.key, "experiment": {n: v for n, v in exp.settings.items() if v is not None}, "outcome": "finished",
            "seconds": 50.0, "provenance": {"device": "some GPU"}, "rows": rows}
     Store(tmp_path).path(exp).write_text(json.dumps(run))
     return tmp_path

@@ -14,12 +14,13 @@ import pytest
 
 from helpers_core import init, jitted, norm
 from pc_precision.energy import Loss
-from pc_precision.experiment import (ALGORITHMS, DEFAULTS, INFERENCES, PRESETS, Experiment, Named, Recipe, authors, configurations,
-                                     covariance, defaults, expected_sizes, network, resolve, silent, unused, warn_of_silent_layers)
+from pc_precision.experiment import (ALGORITHMS, DEFAULTS, INFERENCES, PRESETS, Experiment, Known, Named, Recipe, authors, configurations,
+                                     covariance, defaults, depth, expected_sizes, explain, network, silent, structure, warn_of_silent_layers)
 from pc_precision.inference import relax
-from pc_precision.layers import feedforward, mlp
+from pc_precision.layers import VGG, feedforward, mlp
 from pc_precision.learning import weight_gradient
 from pc_precision.precision import Decaying, Spiking
+from pc_precision.resnet import RESNET
 
 BASE = Experiment(model="vgg7", algorithm="S+F-CN", batch_norm="freeze")
 OTHER = dict(dataset="cifar10", model="vgg5", algorithm="S+F", batch_norm="bn", seed=1, width=0.5, activation="relu", bn_mode="ema",
@@ -56,7 +57,7 @@ def test_settings_that_do_not_matter_leave_the_key():
     bp = Experiment(algorithm="BP")
     for name in ("T", "x_step", "momentum", "nesterov", "reading", "alpha", "base", "k", "beta", "sign_per", "bn_mode"):
         value = {**OTHER, "k": 2.0}[name]
-        assert name in unused(bp) and replace(bp, **{name: value}).key == bp.key
+        assert name not in bp.settings and replace(bp, **{name: value}).key == bp.key
     assert replace(bp, batch_norm="bn").key == replace(bp, batch_norm="freeze").key != bp.key
     assert replace(bp, skip=0.1).key == bp.key
     assert replace(BASE, batch_norm="bn", skip=0.1).key == replace(BASE, batch_norm="bn").key       # dense inference
@@ -68,21 +69,58 @@ def test_the_key_is_the_same_in_another_process_and_however_it_is_written():
                            capture_output=True, text=True, check=True).stdout.strip() for s in ("1", "2")}
     assert keys == {BASE.key}
     assert replace(BASE, alpha=1).key == replace(BASE, alpha=1.0).key
-    assert replace(BASE, x_step=resolve(BASE).x_step, T=7).key == BASE.key
+    assert replace(BASE, x_step=BASE.settings["x_step"], T=7).key == BASE.key
 
 
 def test_resolving_twice_changes_nothing_and_replacing_asks_for_the_other_algorithms_defaults():
     for name in ALGORITHMS:
         exp = replace(BASE, algorithm=name)
-        assert resolve(resolve(exp)) == resolve(exp)
-    assert resolve(replace(BASE, algorithm="PC", dataset="cifar10")).x_step == DEFAULTS["PC"]["x_step"]
-    assert resolve(BASE).T == 7 and resolve(BASE).alpha == resolve(BASE).x_step
+        assert Experiment(**exp.settings).settings == exp.settings
+    assert replace(BASE, algorithm="PC", dataset="cifar10").settings["x_step"] == DEFAULTS["PC"]["x_step"]
+    assert BASE.settings["T"] == 7 and BASE.settings["alpha"] == BASE.settings["x_step"]
     assert defaults("PC-CN", "cifar10", 5)["beta"] < 1 == defaults("PC", "cifar10", 5)["beta"]
+
+
+def test_settings_hold_what_the_run_uses_and_nothing_else_and_nobody_can_change_them():
+    descent = {"T", "x_step", "momentum", "nesterov", "reading"}
+    own = {"BP": set(), "PC": descent | {"skip"}, "S": descent | {"skip", "alpha", "base"}, "D": descent | {"skip", "k"},
+           "PC-CN": descent | {"skip", "beta", "sign_per"}, "EP": descent | {"beta"}, "iPC": descent}
+    method = descent | {"alpha", "base", "k", "beta", "sign_per", "skip", "bn_mode"}
+    for name, names in own.items():
+        exp = Experiment(algorithm=name)
+        assert {*exp.settings} == names | ({each.name for each in fields(Experiment)} - method)
+        left_open = [n for n, value in exp.settings.items() if value is None]
+        assert left_open == ["batch_norm", "padding", "limit"], "None there is a value: no BatchNorm, the network's own padding, all images"
+    with pytest.raises(TypeError):
+        BASE.settings["T"] = 3
+
+
+@pytest.mark.parametrize("model", [*VGG, *RESNET, "mlp-4", "mlp-4-4-4", "mupc-4x7"])
+def test_the_name_of_a_network_tells_the_depth_that_it_has(model):
+    assert depth(model) == structure(Experiment(model=model, width=1 / 64), 3).depth == Experiment(model=model).layers
+
+
+def test_explain_names_who_chose_each_setting():
+    asked = Experiment(dataset="cifar10", algorithm="D+F", x_step=0.2, epochs=7, base=1.0)
+    told = explain(asked)
+    assert {name: one.value for name, one in told.items()} == asked.settings
+    source = {name: one.source for name, one in told.items()}
+    assert source["x_step"] == source["epochs"] == source["dataset"] == "asked for" and source["T"] == source["seed"] == "default"
+    assert source["momentum"] == source["learning_rate"] == "published by the authors, for VGG5 on CIFAR-10"
+    assert explain(Experiment(algorithm="BP"))["learning_rate"] == (4e-3, "default for digits")
+    assert explain(Experiment(algorithm="PC-CN"))["beta"] == (0.5, "default of centre nudging")
+    assert explain(Experiment(algorithm="S", x_step=0.3))["alpha"] == (0.3, "equal to x_step")
+    assert explain(Experiment(algorithm=Named("mine", Recipe())))["learning_rate"].source == "default for digits"
+    found = Known("a search", dict(dataset="cifar10"), dict(x_step=0.2, epochs=7))
+    assert {n for n, one in explain(asked, [found]).items() if one.source == "a search"} == {"x_step", "epochs"}
+    for other in (found._replace(where=dict(dataset="digits")), found._replace(settings=dict(x_step=0.2, epochs=8))):
+        assert explain(asked, [other]) == told, "settings count together, and where they were found"
+    assert explain(asked, [found, found._replace(source="later")]) == explain(asked, [found])
 
 
 def test_algorithms_are_the_papers():
     rule = {name: (a.schedule, a.rule, a.nudging) for name, a in ALGORITHMS.items()}
-    assert rule["BP"] == ("constant", "bp", "none") and rule["PC"] == ("constant", "pc", "none")
+    assert rule["BP"] == ("constant", "forward", "none") and rule["PC"] == ("constant", "pc", "none")
     assert rule["PC-CN"] == ("constant", "pc", "centre") and rule["F"] == ("constant", "forward", "none")
     assert rule["D"] == ("decaying", "pc", "none") and rule["S"] == ("spiking", "pc", "none")
     assert rule["D+F"] == ("decaying", "forward", "none") and rule["S+F"] == ("spiking", "forward", "none")
@@ -97,13 +135,13 @@ def test_every_algorithm_of_the_paper_infers_on_the_light_cone_and_learns_once_a
 def test_epc_changes_the_inference_alone_and_ipc_learns_at_every_step_of_dense_inference():
     assert ALGORITHMS["ePC"] == replace(ALGORITHMS["PC"], inference="error_coordinates")
     assert ALGORITHMS["iPC"] == replace(ALGORITHMS["PC"], inference="dense", tempo="step")
-    assert not {"T", "x_step", "momentum"} & (unused(Experiment(algorithm="ePC")) | unused(Experiment(algorithm="iPC")))
+    assert all({"T", "x_step", "momentum"} <= {*Experiment(algorithm=name).settings} for name in ("ePC", "iPC"))
     assert len({Experiment(algorithm=name).key for name in ALGORITHMS}) == len(ALGORITHMS)
 
 
 def test_the_rivals_start_from_their_published_steps_and_nudging():
-    full = {name: resolve(Experiment(algorithm=name, dataset="cifar10", model="vgg7")) for name in ("Meta-PC", "EP", "PC-ALM", "ePC")}
-    assert {name: (e.T, e.x_step, e.beta) for name, e in full.items()} == {
+    full = {name: Experiment(algorithm=name, dataset="cifar10", model="vgg7").settings for name in ("Meta-PC", "EP", "PC-ALM", "ePC")}
+    assert {name: (s["T"], s["x_step"], s.get("beta")) for name, s in full.items()} == {
         "Meta-PC": (7, 1.0, None), "EP": (7, 1.0, 0.02), "PC-ALM": (14, 0.23, None), "ePC": (5, 0.001, None)}
     assert ALGORITHMS["iPC+S"] == replace(ALGORITHMS["iPC"], schedule="spiking")
 
@@ -112,7 +150,7 @@ def test_statistics_that_are_not_frozen_need_dense_inference_and_the_recipe_says
     for name, recipe in ALGORITHMS.items():
         assert Experiment(algorithm=name).recipe == recipe
         if name not in ("ePC", "Meta-PC", "EP", "PC-ALM"):
-            kept = {"cone": "dense"}.get(recipe.inference, recipe.inference)
+            kept = {"cone": "dense_unfrozen", "dense": "dense_unfrozen"}.get(recipe.inference, recipe.inference)
             assert Experiment(algorithm=name, batch_norm="bn").recipe == replace(recipe, inference=kept)
         assert Experiment(algorithm=name, batch_norm="freeze").recipe == recipe
 
@@ -127,7 +165,7 @@ def test_a_recipe_refuses_an_unknown_name_and_names_the_nearest(field, value, hi
 
 def test_a_recipe_without_words_is_standard_predictive_coding():
     assert Recipe() == ALGORITHMS["PC"] and set(INFERENCES) == {
-        "cone", "dense", "error_coordinates", "sweep", "fixed_predictions", "equilibrium_propagation", "augmented_lagrangian"}
+        "cone", "dense", "dense_unfrozen", "error_coordinates", "sweep", "fixed_predictions", "equilibrium_propagation", "augmented_lagrangian"}
 
 
 KEPT = {  # typed from files in results/: their names end in the key
@@ -215,7 +253,7 @@ def test_a_value_of_ones_own_stands_for_itself_by_name():
     other = replace(mine, model=Named("tiny", mlp([9], 10)))
     assert mine == other and mine.key == other.key and hash(mine) == hash(other)
     assert mine.key != replace(mine, model=Named("small", TINY.value)).key
-    assert (resolve(mine).model, resolve(mine).algorithm) == ("tiny", "mine")
+    assert (mine.settings["model"], mine.settings["algorithm"]) == ("tiny", "mine")
     np.testing.assert_allclose(covariance(mine), Spiking(0.3)(3, 2))
     assert network(mine, 10) is TINY.value and len(network(replace(mine, model=Named("by-outputs", lambda n: mlp([4], n))), 3)) == 2
 
@@ -290,8 +328,8 @@ def test_expected_sizes_are_those_of_measured_gradients_where_jacobians_are_smal
     if algorithm == "BP":
         np.testing.assert_array_equal(expected_sizes(exp), 1.0)
         return
-    full = resolve(exp)
-    settled = jitted(relax)(net, params, stats, x, y, covariance(exp), full.x_step, full.momentum, full.reading, full.nesterov, full.beta or 1.0)
+    full = dict(momentum=0.0, x_step=0.1, beta=1.0, reading="activity", nesterov=False) | exp.settings
+    settled = jitted(relax)(net, params, stats, x, y, covariance(exp), full["x_step"], full["momentum"], full["reading"], full["nesterov"], full["beta"])
     measured = size(jitted(weight_gradient)(net, params, stats, x, settled, exp.recipe.rule)[0])
     np.testing.assert_allclose(measured / truth, expected_sizes(exp), rtol=0.02)
 

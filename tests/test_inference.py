@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from helpers_core import (NETS, arrival, as_type, init, jitted, norm, says, setup, slow_relax, small_graph, small_mlp, worst, worst_layer)
+from helpers_core import (NETS, arrival, as_type, backprop_loss, init, jitted, norm, says, setup, slow_relax, small_graph, small_mlp, worst, worst_layer)
 from pc_precision.energy import LOSSES, Output
 from pc_precision.inference import (READINGS, Settled, cone, dense, error_coordinates, follow, infer, relax, relax_dense, rows,
                                     product_norms, skip_bound, sweep, worth)
@@ -549,7 +549,7 @@ def test_the_type_of_the_parameters_is_kept_whatever_the_type_of_the_numbers(dty
             def run(params, stats, x, y):
                 settled = relax(net, params, stats, x, Output(y, number(0.5), LOSS_OF[loss]), number(Decaying()(T, len(net))), number(0.1),
                                 number(0.5), inference=WAYS[way])
-                return settled._replace(beta=None), [weight_gradient(net, params, stats, x, settled, rule) for rule in ("pc", "forward", "bp")]
+                return settled._replace(beta=None), [weight_gradient(net, params, stats, x, settled, rule) for rule in ("pc", "forward", backprop_loss)]
 
             settled, gradients = jax.eval_shape(run, params, stats, x, y)
             assert {a.dtype for a in jax.tree.leaves((settled, gradients))} == {jnp.dtype(dtype)}, (name, way, loss, T)
@@ -742,8 +742,8 @@ def test_with_the_authors_spikes_a_skipping_cone_makes_no_more_products_than_bac
     optimiser, table = optax.sgd(0.1), np.asarray(Spiking(1.0, 1000.0)(depth, depth))
 
     def products(way):
-        algorithm = Algorithm(way, lambda T, L: table, forward, reading="energy")
-        run = lambda params: learn(algorithm, optimiser, net, params, stats, optimiser.init(params), x, Output(y), depth).params
+        algorithm = Algorithm(way, lambda T, L: table, forward, depth, "energy")
+        run = lambda params: learn(algorithm, optimiser, net, params, stats, optimiser.init(params), x, Output(y)).params
         return jax.jit(run).lower(params).compile().as_text().count(" dot(")
 
     assert products(cone(optax.sgd(0.8, 0.1, True), skip=SKIP)) == products(sweep()) == 3 * depth - 1
@@ -758,6 +758,6 @@ def test_skip_needs_a_part_of_one_and_a_table_that_is_known_before_compiling():
     run = lambda table: relax(net, params, stats, x, y, table, inference=partial(cone, skip=0.1)).final
     with says("skip", "known before compiling", "traced"):
         jax.jit(run)(jnp.ones((3, 5)))
-    optimiser, algorithm = optax.sgd(0.1), Algorithm(cone(optax.sgd(0.1), skip=0.1), Spiking(0.1), forward)
-    learned = jax.jit(lambda p: learn(algorithm, optimiser, net, p, stats, optimiser.init(p), x, Output(y), 5).params)(params)
-    assert worst(learned, learn(algorithm, optimiser, net, params, stats, optimiser.init(params), x, Output(y), 5).params) < 1e-5
+    optimiser, algorithm = optax.sgd(0.1), Algorithm(cone(optax.sgd(0.1), skip=0.1), Spiking(0.1), forward, 5)
+    learned = jax.jit(lambda p: learn(algorithm, optimiser, net, p, stats, optimiser.init(p), x, Output(y)).params)(params)
+    assert worst(learned, learn(algorithm, optimiser, net, params, stats, optimiser.init(params), x, Output(y)).params) < 1e-5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pc_precision.experiment import PRESETS, Experiment, configurations, resolve
+from pc_precision.experiment import PRESETS, Experiment, configurations
 from pc_precision.paper.items import (
     ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches, found_searches, grid, items,
     larger_scale, plans,
@@ -170,14 +170,14 @@ def test_profile_laptop_follows_the_rules():
     assert {e.seed for e in found} == {0, 1, 2} and {e.epochs for e in found} == {e.schedule_epochs for e in found} == {10}
     assert {(e.dataset, e.width, e.limit, e.batch_size, e.activation, e.bn_mode, e.select) for e in found} == {
         ("cifar10", 1 / 8, 10_000, 64, "gelu", "batch", "validation")}
-    for e in map(resolve, found):
-        others = None if e.algorithm == "BP" else e_layers(e.model)
-        assert e.T == {"D": dict(vgg5=8, vgg7=13, vgg10=13)[e.model]}.get(e.algorithm[0], others)
-        assert e.algorithm == "BP" or e.reading == ("energy" if e.algorithm[0] == "D" else e.reading)
-        if e.algorithm[0] == "S" and e.reading == "energy":
-            assert (e.alpha, e.base, e.momentum, e.nesterov) == (1.0, 1000.0, 0.1, True)
-        if e.algorithm[0] == "S" and e.reading == "activity":
-            assert e.momentum == 0 and (e.alpha == e.x_step or "F" not in e.algorithm)
+    for settings in (e.settings for e in found if e.algorithm != "BP"):
+        algorithm, model, reading = (settings[n] for n in ("algorithm", "model", "reading"))
+        assert settings["T"] == {"D": dict(vgg5=8, vgg7=13, vgg10=13)[model]}.get(algorithm[0], e_layers(model))
+        assert reading == ("energy" if algorithm[0] == "D" else reading)
+        if algorithm[0] == "S" and reading == "energy":
+            assert [settings[n] for n in ("alpha", "base", "momentum", "nesterov")] == [1.0, 1000.0, 0.1, True]
+        if algorithm[0] == "S" and reading == "activity":
+            assert settings["momentum"] == 0 and (settings["alpha"] == settings["x_step"] or "F" not in algorithm)
 
 
 def e_layers(model: str) -> int:
@@ -191,14 +191,13 @@ def test_the_package_holds_what_the_searches_found():
     exp = next(e for e in items("table1", "laptop", models="vgg5", algorithms="S+F (energy)"))
     assert (exp.x_step, exp.learning_rate) == (found["settings"]["x_step"], found["settings"]["learning_rate"])
     twin = next(e for e in items("fig4", "laptop", models="vgg5", algorithms="S+F-CN (energy)"))
-    assert twin.x_step == exp.x_step and resolve(twin).beta == 0.5                # no search of its own
+    assert twin.x_step == exp.x_step and twin.settings["beta"] == 0.5                # no search of its own
     given = items("table1", "laptop", models="vgg5", algorithms="PC", x_step=0.3)
     assert given[0].x_step == 0.3, "what is given comes first"
 
 
 def frame_of(experiments):
-    from dataclasses import asdict
-    rows = [asdict(resolve(e)) | dict(key=e.key) for e in experiments]
+    rows = [{**e.settings, "key": e.key} for e in experiments]
     import pandas as pd
     return pd.DataFrame(rows).assign(batch_norm=lambda f: f["batch_norm"].fillna("none"))
 

@@ -7,10 +7,10 @@ import numpy as np
 import optax
 import pytest
 
-from helpers_core import (NETS, arrival, as_type, jitted, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer)
+from helpers_core import (NETS, arrival, as_type, backprop_loss, energy_loss, forward_update_loss, jitted, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer)
 from pc_precision.energy import LOSSES, Output, energy, errors, layer_energies
 from pc_precision.layers import Dense, Network, Readout, Residual, feedforward, mlp, predictions
-from pc_precision.learning import (Algorithm, Lesson, backprop_loss, energy_loss, forward, forward_update_loss, learn, pc,
+from pc_precision.learning import (Algorithm, Lesson, forward, learn, pc,
                                    weight_gradient)
 from pc_precision.precision import Constant, Spiking
 from pc_precision.inference import cone, dense, error_coordinates, relax, sweep
@@ -45,7 +45,7 @@ def test_the_forward_update_of_a_front_alone_is_the_gradient_of_backpropagation(
     params, stats, x, y = setup(net, shape)
     L, gaps = len(net), []
     for T, beta in ((L - 1, 1.0), (L + 3, -0.5)):
-        forward, bp = gradients(net, params, stats, x, y, Spiking(0.2, np.inf)(T, L), ("forward", "bp"), x_step=0.2, beta=beta)
+        forward, bp = gradients(net, params, stats, x, y, Spiking(0.2, np.inf)(T, L), ("forward", backprop_loss), x_step=0.2, beta=beta)
         assert all(norm(g) > 1e-4 for g in bp)
         gaps.append(worst_layer(forward, bp))
     record_property("forward update of the front against backpropagation", f"{max(gaps):.1e}")
@@ -58,7 +58,7 @@ def test_a_front_over_covariance_one_differs_from_backpropagation_in_proportion_
     params, stats, x, y = setup(net, shape)
     alphas, gaps = (1e-2, 1e-3, 1e-4), []
     for alpha in alphas:
-        forward, bp = gradients(net, params, stats, x, y, Spiking(alpha)(5, 5), ("forward", "bp"), x_step=alpha)
+        forward, bp = gradients(net, params, stats, x, y, Spiking(alpha)(5, 5), ("forward", backprop_loss), x_step=alpha)
         gaps.append(relative(forward, bp))
     slopes = np.diff(np.log(gaps)) / np.diff(np.log(alphas))
     np.testing.assert_allclose(slopes, 1.0, atol=0.05)
@@ -88,7 +88,7 @@ def test_backpropagation_is_the_gradient_of_the_squared_error_written_out(x64):
 
     relaxed = relax(net, params, stats, x, y, Constant()(0, 3))
     assert float(jitted(backprop_loss)(net, params, stats, x, relaxed)) == pytest.approx(float(jax.jit(loss)(params)), rel=1e-13)
-    grads, _ = weight_gradient(net, params, stats, x, relaxed, "bp")
+    grads, _ = weight_gradient(net, params, stats, x, relaxed, backprop_loss)
     assert worst_layer(grads, jax.jit(jax.grad(loss))(params)) < 1e-13
 
 
@@ -96,7 +96,7 @@ def test_backpropagation_is_the_gradient_of_the_squared_error_written_out(x64):
 def test_a_nudge_does_not_change_the_gradient_of_backpropagation(x64, beta):
     net, shape = small_mlp()
     params, stats, x, y = setup(net, shape)
-    nudged, clamped = (gradients(net, params, stats, x, y, Constant()(0, 5), ("bp",), beta=b)[0] for b in (beta, 1.0))
+    nudged, clamped = (gradients(net, params, stats, x, y, Constant()(0, 5), (backprop_loss,), beta=b)[0] for b in (beta, 1.0))
     assert worst_layer(nudged, clamped) < 1e-13
 
 
@@ -125,7 +125,7 @@ def test_the_weight_gradient_agrees_with_finite_differences_of_a_slow_energy(x64
 def test_over_beta_the_readout_gets_the_gradient_of_backpropagation_at_every_nudge(x64, beta):
     net, shape = small_mlp()
     params, stats, x, y = setup(net, shape)
-    forward, bp = gradients(net, params, stats, x, y, Constant()(6, 5), ("forward", "bp"), beta=beta)
+    forward, bp = gradients(net, params, stats, x, y, Constant()(6, 5), ("forward", backprop_loss), beta=beta)
     assert relative(forward[-1], bp[-1]) < 1e-12
     assert relative(forward[0], bp[0]) > 1e-3
 
@@ -158,7 +158,7 @@ def test_a_rule_may_be_a_function_of_your_own(x64):
     eps = relaxed.final[4] - inputs @ params[4]["kernel"] - params[4]["bias"]
     np.testing.assert_allclose(grads[4]["kernel"], -inputs.T @ eps / len(x), atol=1e-13)
     np.testing.assert_allclose(grads[4]["bias"], -eps.mean(0), atol=1e-13)
-    for rule, name in ((energy_loss, "pc"), (forward_update_loss, "forward"), (backprop_loss, "bp")):
+    for rule, name in ((energy_loss, "pc"), (forward_update_loss, "forward")):
         assert worst(weight_gradient(net, params, stats, x, relaxed, rule)[0],
                      weight_gradient(net, params, stats, x, relaxed, name)[0]) < 1e-13
 
@@ -192,7 +192,7 @@ def test_gradients_of_the_first_layers_keep_their_digits_in_float32(together):
         assert worst_layer(of_float32, of_float64) < 1e-3
 
 
-@pytest.mark.parametrize("rule, words", [("forwrd", ("did you mean 'forward'", "'pc'", "'bp'")), (3, ("rule", "'pc'", "'forward'", "'bp'")),
+@pytest.mark.parametrize("rule, words", [("forwrd", ("did you mean 'forward'", "'pc'")), (3, ("rule", "'pc'", "'forward'")),
                                          ("", ("rule", "'pc'")), (None, ("rule", "'pc'"))])
 def test_an_unknown_rule_is_told_in_one_sentence(rule, words):
     net, shape = small_mlp()
@@ -296,8 +296,8 @@ def test_incremental_predictive_coding_is_its_loop_written_out(x64, name, readin
     above = {"mlp": [1, 2, 3, 4, 4], "ladder": [2, 2, 3, 3], "graph": None}[name]
     weights, rates = (1 / table, jnp.ones_like(table)) if reading == "energy" else (jnp.ones_like(table), 1 / table[:, jnp.array(above)])
     slow_params, before = slow_ipc(net, params, stats, x, y, table, weights, rates, solver, optimiser)
-    algorithm = Algorithm(dense(solver), schedule, pc, "step", reading)
-    learned = jax.jit(lambda p: learn(algorithm, optimiser, net, p, stats, optimiser.init(p), x, Output(y), T))(params)
+    algorithm = Algorithm(dense(solver), schedule, pc, T, reading, "step")
+    learned = jax.jit(lambda p: learn(algorithm, optimiser, net, p, stats, optimiser.init(p), x, Output(y)))(params)
     gap = worst(learned.params, slow_params)
     print(f"\niPC against its loop, {name} {reading} T = {T}: {gap:.1e}")
     assert gap < 1e-11 and worst(learned.settled.final[:-1], before) < 1e-11
@@ -306,15 +306,15 @@ def test_incremental_predictive_coding_is_its_loop_written_out(x64, name, readin
 
 
 @pytest.mark.parametrize("algorithm", [
-    Algorithm(dense(optax.sgd(0.1)), Constant(), pc, "step", "energy"), Algorithm(error_coordinates(optax.sgd(0.1)), Constant(), pc),
-    Algorithm(cone(optax.sgd(0.1)), Spiking(0.1), forward), Algorithm(sweep(), Constant(), forward)], ids=["iPC", "ePC", "S+F", "BP"])
+    Algorithm(dense(optax.sgd(0.1)), Constant(), pc, 6, "energy", "step"), Algorithm(error_coordinates(optax.sgd(0.1)), Constant(), pc, 6),
+    Algorithm(cone(optax.sgd(0.1)), Spiking(0.1), forward, 6), Algorithm(sweep(), Constant(), forward, 6)], ids=["iPC", "ePC", "S+F", "BP"])
 @pytest.mark.parametrize("name, loss", [("mlp", "squared_error"), ("graph", "cross_entropy")])
 def test_every_algorithm_lowers_the_loss_of_its_batch(name, loss, algorithm):
     net, shape = NETS[name]()
     params, stats, x, y = setup(net, (16, *shape[1:]), gain=1.0)
     optimiser, output = optax.adamw(3e-3), Output(y, 1.0, LOSSES[loss])
     cost = lambda learned: float(output.loss.cost(learned.settled.initial[-1], y).mean())
-    step = jax.jit(lambda p, state: learn(algorithm, optimiser, net, p, stats, state, x, output, 6))
+    step = jax.jit(lambda p, state: learn(algorithm, optimiser, net, p, stats, state, x, output))
     first = learned = step(params, optimiser.init(params))
     for _ in range(25):
         learned = step(learned.params, learned.optimiser)
@@ -326,7 +326,7 @@ def test_a_batch_of_learn_is_inference_a_gradient_and_a_step_of_the_optimiser(x6
     params, stats, x, y = setup(net, shape)
     optimiser, table = optax.adamw(1e-2), Spiking(0.3)(4, 4)
     for rule in (pc, forward, backprop_loss):
-        learned = learn(Algorithm(cone(optax.sgd(0.2)), Spiking(0.3), rule), optimiser, net, params, stats, optimiser.init(params), x, Output(y, 0.5), 4)
+        learned = learn(Algorithm(cone(optax.sgd(0.2)), Spiking(0.3), rule, 4), optimiser, net, params, stats, optimiser.init(params), x, Output(y, 0.5))
         settled = relax(net, params, stats, x, y, table, 0.2, beta=0.5)
         grads, after = weight_gradient(net, params, stats, x, settled, rule)
         step = lambda grads: optax.apply_updates(params, optimiser.update(grads, optimiser.init(params), params)[0])
@@ -342,7 +342,7 @@ def test_a_tempo_that_does_not_exist_or_that_an_inference_cannot_follow_is_told_
     net, shape = small_mlp()
     params, stats, x, y = setup(net, shape)
     with says(*words):
-        learn(Algorithm(inference, Constant(), pc, tempo), optax.sgd(0.1), net, params, stats, optax.sgd(0.1).init(params), x, Output(y), 3)
+        learn(Algorithm(inference, Constant(), pc, 3, tempo=tempo), optax.sgd(0.1), net, params, stats, optax.sgd(0.1).init(params), x, Output(y))
 
 
 def test_a_lesson_of_your_own_mixes_what_predicts_and_what_teaches(x64):

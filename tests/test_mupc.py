@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pc_precision as pc
-from helpers_core import init, jitted, norm, says, worst
+from helpers_core import backprop_loss, init, jitted, norm, says, worst
 from pc_precision.experiment import Experiment, Named, expected_sizes, mupc_settings, network, silent
 from pc_precision.inference import cone, dense, relax
 from pc_precision.layers import Network, PreActivation, feedforward, mupc
@@ -69,7 +69,7 @@ def test_predictions_and_gradients_are_those_of_the_published_equations(x64, act
     charges = {"bp": lambda W: 0.5 * ((output(W, np.asarray(x), activation) - np.asarray(y)) ** 2).sum() / len(x),
                "pc": lambda W: sum(0.5 * ((t - mu) ** 2).sum() for t, mu in zip(targets, (published(l, W, a, activation) for l, a in enumerate(nodes, 1)))) / len(x)}
     for rule, charge in charges.items():
-        grads = kernels(weight_gradient(net, params, stats, x, settled, rule)[0])
+        grads = kernels(weight_gradient(net, params, stats, x, settled, backprop_loss if rule == "bp" else rule)[0])
         for l, i, j, slope in differences(charge, W):
             assert grads[l][i, j] == pytest.approx(slope, rel=1e-6, abs=1e-9), (rule, l)
 
@@ -100,7 +100,7 @@ def beside_backpropagation(step, T, schedule, rule):
     """Cosines and relative sizes (L,) of the weight gradients at the start: L = 32, width 64, batch 64, as in the published table."""
     net, params, stats, x, y = drawn(31, 64, 64, 10, batch=64)
     table = schedule(T, len(net))
-    both = jax.jit(lambda: [weight_gradient(net, params, stats, x, relax(net, params, stats, x, y, table, step), r)[0] for r in (rule, "bp")])
+    both = jax.jit(lambda: [weight_gradient(net, params, stats, x, relax(net, params, stats, x, y, table, step), r)[0] for r in (rule, backprop_loss)])
     ours, truth = map(kernels, both())
     cosines = [(a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(ours, truth)]
     return np.array(cosines), np.array([np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(ours, truth)])

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 import pc_precision as pc
 from pc_precision.runs import checkpoints, queue
-from pc_precision.experiment import Experiment, resolve
+from pc_precision.experiment import Experiment
 from pc_precision.runs.results import kept, read_store, results
 from pc_precision.runs.store import Store, read_run, same_result
 from pc_precision.runs.tables import incomplete, summarise
@@ -88,7 +88,7 @@ def test_a_limit_stops_after_the_epoch_behind_which_no_other_fits(monkeypatch):
 
 
 def test_stored_epochs_tell_whether_a_first_one_fits(tmp_path):
-    expected = {queue.cost(asdict(resolve(SMALL))): 50.0}
+    expected = {queue.cost(SMALL.settings): 50.0}
     left = queue.work(GRID, tmp_path, limit=queue.Limit(49, expected), say=quiet)
     assert [e for e in left.to_do if e.algorithm == "S+F"] and not list(tmp_path.glob("*.json")) or left.done
     assert all(e.algorithm != "S+F" for e in left.done), "its epoch would not fit; the others begin on trust"

@@ -9,7 +9,7 @@ import pytest
 
 from helpers_core import arrival, says, setup, worst
 from pc_precision.energy import Output, energy
-from pc_precision.experiment import PRESETS, Experiment, Named, network, resolve, settings_of
+from pc_precision.experiment import PRESETS, Experiment, Named, network
 from pc_precision.inference import cone, dense, infer, rows, sweep
 from pc_precision.layers import ACTIVATIONS, Dense, Network, Readout, feedforward, mlp, predictions
 from pc_precision.learning import weight_gradient
@@ -243,13 +243,13 @@ def test_weights_multiply_energies_in_both_readings(x64):
 
 def test_an_experiment_has_a_resnet_by_name():
     exp = Experiment(model="resnet18", algorithm="S+F", width=1 / 8, x_step=0.5, alpha=2.0, padding=1)
-    assert exp.layers == 18 == resolve(exp).T and exp.key == Experiment(model="resnet18", algorithm="S+F", width=1 / 8, x_step=0.5, alpha=2.0).key
+    assert exp.layers == 18 == exp.settings["T"] and exp.key == Experiment(model="resnet18", algorithm="S+F", width=1 / 8, x_step=0.5, alpha=2.0).key
     assert network(exp, 7) == resnet("resnet18", 7, 1 / 8, skip_weight=4.0)
     assert network(Experiment(model="resnet10", algorithm="S+F"), 7).weights == (1.0,) * 18, "alpha is x_step"
     assert network(Experiment(model="resnet10", algorithm="PC"), 7) == resnet("resnet10", 7) == network(Experiment(model="resnet10", algorithm="BP"), 7)
     keys = {Experiment(model=m, width=w, activation=a, batch_norm=b).key
             for m in RESNET for w in (1, 1 / 2) for a in ("gelu", "tanh") for b in (None, "freeze")}
-    assert len(keys) == 16 and "padding" not in settings_of(exp)
+    assert len(keys) == 16 and "padding" not in exp.settings
     assert network(Experiment(model="resnet10", batch_norm="freeze", bn_mode="ema"), 7).layers[1].batch_norm == "ema"
 
 
@@ -265,7 +265,7 @@ def test_layers_that_no_error_reaches_are_named_by_their_distance():
     with pytest.warns(UserWarning, match=r"T=7 is too small for the 10 layers of resnet10: the error never reaches layers 1, 2, 3, .*use T >= 10"):
         Experiment(model="resnet10", algorithm="S+F", T=7)
     graph = Named("forked", Network((Dense(3), Dense(3), Copy(), Readout(2)), (0, 0, (1, 2), 3)))
-    assert Experiment(model=graph, algorithm="PC").layers == 3 == resolve(Experiment(model=graph, algorithm="PC")).T
+    assert Experiment(model=graph, algorithm="PC").layers == 3 == Experiment(model=graph, algorithm="PC").settings["T"]
 
 
 def test_arithmetic_is_counted_where_it_is_done():

@@ -10,9 +10,9 @@ from pc_precision.energy import LOSSES, Output
 from pc_precision.experiment import Experiment
 from pc_precision.inference import cone, error_coordinates, infer, rows
 from pc_precision.layers import Network, feedforward, mlp, predictions, vgg
-from pc_precision.learning import weight_gradient
+from pc_precision.learning import Algorithm, algorithm_gradient, nudge_both_ways, nudge_by, weight_gradient
 from pc_precision.precision import Constant, Spiking
-from pc_precision.rivals import (alignment, augmented_lagrangian, both_ways, equilibrium_propagation, fixed_predictions,
+from pc_precision.rivals import (alignment, augmented_lagrangian, equilibrium_propagation, fixed_predictions,
                                  normalised)
 
 
@@ -121,13 +121,14 @@ def test_equilibrium_propagation_moves_even_then_odd_layers_down_its_energy(x64,
 @pytest.mark.parametrize("loss", ["squared_error", pytest.param("cross_entropy", marks=pytest.mark.slow)])
 def test_two_nudgings_in_one_batch_are_the_mean_of_two_batches_and_backpropagation_to_second_order(x64, loss):
     net, params, stats, x, y = example()
-    def gradient(x, output):
-        settled = run(equilibrium_propagation(optax.sgd(1.0)), net, params, stats, x, output, 40)
-        return weight_gradient(net, params, stats, x, settled)[0]
+    free, output = equilibrium_propagation(optax.sgd(1.0)), Output(y, loss=LOSSES[loss])
+    def gradient(nudge, sign=1.0):
+        method = Algorithm(free, Constant(), "pc", 40, nudge=nudge)
+        return jitted(algorithm_gradient)(method, net, params, stats, x, output, sign)[0]
     gaps, truth = [], backprop(net, params, stats, x, y, loss)
     for beta in (0.02, 0.01):
-        both = gradient(*both_ways(x, Output(y, beta, LOSSES[loss])))
-        one, other = (gradient(x, Output(y, b, LOSSES[loss])) for b in (beta, -beta))
+        both = gradient(nudge_both_ways(beta))
+        one, other = (gradient(nudge_by(beta), sign) for sign in (1.0, -1.0))
         assert worst(both, jax.tree.map(lambda p, q: (p + q) / 2, one, other)) < 1e-11
         gaps.append((worst_layer(both, truth), worst_layer(one, truth)))
     (centred, sided), (nearer, nearer_sided) = gaps

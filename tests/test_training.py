@@ -13,15 +13,15 @@ import numpy as np
 import optax
 import pytest
 
-from helpers_core import init, jitted
+from helpers_core import backprop_loss, energy_loss, forward_update_loss, init, jitted
 from pc_precision.data import Dataset, DatasetInfo, Split, dataset, load, normalise
 from pc_precision.energy import LOSSES, Output, layer_energies
 from pc_precision.experiment import ALGORITHMS, OPTIMISERS, Experiment, Named, Recipe, covariance, network
-from pc_precision.inference import infer, relax, relax_dense, rows, sweep
+from pc_precision.inference import dense, error_coordinates, infer, relax, relax_dense, rows, sweep
 from pc_precision.layers import feedforward
-from pc_precision.learning import backprop_loss, energy_loss, forward_update_loss, learn, weight_gradient
+from pc_precision.learning import nudge_both_ways, forward, learn, nudge_by, pc, weight_gradient
 from pc_precision.precision import Constant, Decaying, Spiking
-from pc_precision import training
+from pc_precision import experiment, training
 from pc_precision.training import (Epoch, Info, Plan, best_epoch, data_of, diverged, epoch_hyper, evaluate, finished, jit_init,
                                    jit_evaluate, jit_step, jit_steps, learning_rates, merit, make_algorithm, make_plan, protocol, report,
                                    selection_of, start, train, train_epoch, train_step, training_split)
@@ -65,7 +65,7 @@ def test_a_backprop_step_is_adamw_on_the_squared_error():
     adamw = optax.adamw(float(hyper.learning_rate[0]), weight_decay=0.1)
     step = lambda params: optax.apply_updates(params, adamw.update(jax.grad(loss)(params), adamw.init(params), params)[0])
     expected = jax.jit(step)(state.params)
-    now = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    now = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
     new, info = train_step(plan, state, jax.random.key(0), DATA.train.images[:32], DATA.train.labels[:32], now)
     assert np.isclose(info.loss, jax.jit(loss)(state.params), rtol=1e-5)
     for a, b in zip(jax.tree.leaves(new.params), jax.tree.leaves(expected)):
@@ -79,7 +79,7 @@ def test_one_dispatch_an_epoch_gives_the_steps_one_by_one():
     state = start(plan, 0)
     whole, infos = jit_steps(plan, jax.tree.map(jnp.copy, state), data, order, hyper)
     for i in range(3):
-        state, info = jit_step(plan, state, data, order[i], hyper._replace(beta=hyper.beta[i], learning_rate=hyper.learning_rate[i]))
+        state, info = jit_step(plan, state, data, order[i], hyper._replace(sign=hyper.sign[i], learning_rate=hyper.learning_rate[i]))
         np.testing.assert_allclose(info.energies, infos.energies[i], rtol=1e-4)
     for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(whole.params)):
         np.testing.assert_allclose(a, b, atol=2e-5)
@@ -137,11 +137,11 @@ def test_the_errors_of_a_sweep_are_the_displacements_that_the_spike_front_leaves
 def learned_by(exp, x, y, epoch=0):
     "What learns from one batch by an optimiser that adds the gradient to the parameters, and the plan."
     plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, epoch)
-    hyper = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    hyper = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
     params, stats = init(plan.net, jax.random.key(0), x)
     none = optax.identity()
     run = lambda hyper: learn(make_algorithm(plan, hyper), none, plan.net, params, stats, none.init(params), x,
-                              Output(y, hyper.beta, plan.loss), len(hyper.covariance))
+                              Output(y, loss=plan.loss), hyper.sign)
     learned = jax.jit(run)(hyper)
     return learned, plan, params, stats, hyper
 
@@ -153,7 +153,7 @@ def test_a_plan_that_skips_learns_as_if_what_it_skips_weighed_nothing_whatever_i
 
     def learned(exp):
         plan = make_plan(exp, INFO)
-        run = lambda hyper: learn(make_algorithm(plan, hyper), none, plan.net, before, stats, none.init(before), x, Output(y), 3).params
+        run = lambda hyper: learn(make_algorithm(plan, hyper), none, plan.net, before, stats, none.init(before), x, Output(y)).params
         return jax.jit(run)(protocol(exp, INFO).hyper)
 
     skipping, silent, full = map(learned, (replace(exp, skip=0.01), replace(exp, base=1e12), exp))
@@ -169,7 +169,7 @@ def test_a_step_of_training_nudges_the_output_and_divides_by_beta(beta):
     exp = replace(EXP, algorithm="PC", x_step=0.2, momentum=0.0, augment=False, optimiser="sgd", weight_decay=0.0)
     plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, 0)
     state, (x, y) = start(plan, 0), batch()
-    now = hyper._replace(beta=jnp.float32(beta), learning_rate=jnp.float32(1.0))
+    now = hyper._replace(beta=jnp.float32(abs(beta)), sign=jnp.float32(np.sign(beta)), learning_rate=jnp.float32(1.0))
     new, _ = train_step(plan, state, jax.random.key(0), DATA.train.images[:32], DATA.train.labels[:32], now)
     net, params, output = plan.net, state.params, feedforward(plan.net, state.params, state.stats, x)[0][-1]
     target = output + beta * (y - output)                    # a clamped output in its place
@@ -186,7 +186,7 @@ def test_a_step_of_training_keeps_the_statistics_of_its_learning_phase():
     plan, hyper = make_plan(exp, data.info), epoch_hyper(protocol(exp, data.info), 3, 0)
     images, labels = (jnp.asarray(part[:32]) for part in data.train)
     state, x, y = start(plan, 0), normalise(images, data.info.mean, data.info.std), jax.nn.one_hot(labels, 10)
-    now = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    now = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
     new, _ = train_step(plan, state, jax.random.key(0), images, labels, now)
     settled = relax_dense(plan.net, state.params, state.stats, x, y, hyper.covariance, 0.2)
     _, after = weight_gradient(plan.net, state.params, state.stats, x, settled, "forward")
@@ -224,8 +224,9 @@ def test_a_plan_says_by_names_what_is_compiled_and_schedules_and_nudging_are_num
     plans = {name: make_plan(replace(EXP, algorithm=name), INFO) for name in ALGORITHMS}
     assert plans["PC"] == plans["S"] == plans["D"] == plans["PC-CN"] and plans["S+F"] == plans["F"] == plans["D+F-CN"]
     assert len({plans[name] for name in ("BP", "PC", "F", "ePC", "iPC")}) == 5
-    assert plans["ePC"].recipe == Recipe(inference="error_coordinates")
-    assert plans["iPC"].recipe == Recipe(inference="dense", tempo="step")
+    assert (plans["ePC"].inference, plans["ePC"].rule, plans["ePC"].tempo) == (error_coordinates, pc, "batch")
+    assert (plans["iPC"].inference, plans["iPC"].tempo) == (dense, "step") and (plans["BP"].rule, plans["EP"].nudge) == (forward, nudge_both_ways)
+    assert {plan.nudge for name, plan in plans.items() if name != "EP"} == {nudge_by}
     other = make_plan(replace(EXP, output="cross_entropy", dtype="bfloat16"), INFO)
     assert (other.loss, other.dtype) == (LOSSES["cross_entropy"], "bfloat16")
     assert (plans["PC"].loss, plans["PC"].dtype) == (LOSSES["squared_error"], "float32")
@@ -236,7 +237,7 @@ def test_a_protocol_holds_in_numbers_and_values_what_the_request_left_open():
     told = protocol(asked, INFO)
     assert told.plan == make_plan(asked, INFO) and (told.seed, told.negative, told.per_batch, told.schedule_epochs) == (5, 0.5, False, 25)
     np.testing.assert_allclose(told.hyper.covariance, Decaying(2.0)(3, 3), rtol=1e-6)
-    assert told.hyper[1:5] == (np.float32(0.2), np.float32(0.5), 0.5, 0.03) and np.isclose(told.hyper.weight_decay, 3.8e-3)
+    assert told.hyper[1:6] == (np.float32(0.2), np.float32(0.5), 0.5, 1.0, 0.03) and np.isclose(told.hyper.weight_decay, 3.8e-3)
     assert told.selection == (None, "validation", 7, 7)                # never stopped early: it may wait as long as it lasts
     bp = protocol(replace(EXP, algorithm="BP"), INFO)
     assert bp.hyper.covariance.shape == (0, 3) and bp.negative == 0
@@ -246,7 +247,28 @@ def test_a_protocol_holds_in_numbers_and_values_what_the_request_left_open():
 def test_only_the_front_door_and_what_makes_the_parts_of_a_protocol_know_the_request():
     functions = {name: value for name, value in vars(training).items() if callable(value) and getattr(value, "__module__", "") == training.__name__}
     know = {name for name, value in functions.items() if any(p.annotation is Experiment for p in inspect.signature(value).parameters.values())}
-    assert know == {"make_plan", "numbers_of", "selection_of", "protocol", "data_of", "train"}
+    assert know == {"make_plan", "numbers_of", "selection_of", "protocol", "algorithm_of", "data_of", "train"}
+
+
+@pytest.mark.parametrize("model, networks", [("mlp-16-16", 1), ("resnet10", 2)])         # of a graph, one more for its distances
+def test_a_training_resolves_its_request_once_and_builds_its_network_once(monkeypatch, model, networks):
+    counts = dict(resolve_settings=0, unused_settings=0, structure=0)
+
+    def counted(name, function):
+        def call(*arguments):
+            counts[name] += 1
+            return function(*arguments)
+        return call
+
+    for name in counts:
+        monkeypatch.setattr(experiment, name, counted(name, getattr(experiment, name)))
+    for algorithm in ALGORITHMS:
+        counts.update(dict.fromkeys(counts, 0))
+        asked = replace(EXP, algorithm=algorithm, model=model, width=1 / 32, T=None)
+        told = protocol(asked, INFO)
+        experiment.warn_of_silent_layers(asked)
+        assert asked.key and dict(asked.settings) and asked.layers and counts == dict(resolve_settings=1, unused_settings=1, structure=networks), algorithm
+        assert told.plan.net == network(asked, 7)
 
 
 def test_no_rule_costs_a_forward_pass_of_its_own_and_backprop_nothing_extra():
@@ -262,10 +284,10 @@ def test_no_rule_costs_a_forward_pass_of_its_own_and_backprop_nothing_extra():
     def grads(algorithm):
         e = replace(exp, algorithm=algorithm)
         plan, hyper = make_plan(e, INFO), epoch_hyper(protocol(e, INFO), 1, 0)
-        hyper = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+        hyper = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
 
         def one(p, x, y, h):
-            learned = learn(make_algorithm(plan, h), none, net, p, stats, none.init(p), x, Output(y, h.beta), len(h.covariance))
+            learned = learn(make_algorithm(plan, h), none, net, p, stats, none.init(p), x, Output(y), h.sign)
             return learned.params, report(plan, learned, y)
         return flops(one, params, x, y, hyper)
 
@@ -312,7 +334,7 @@ def test_evaluation_and_training_report_the_cross_entropy_of_an_experiment_whose
     assert np.isclose(found["loss"], cross_entropy_of(output, split.labels).mean(), rtol=1e-5)
     assert found["top1"] == evaluate(make_plan(EXP, INFO), state.params, state.stats, split, batch=20)["top1"]
     hyper = epoch_hyper(protocol(exp, INFO), 3, 0)
-    now = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    now = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
     _, info = train_step(plan, state, jax.random.key(0), split.images[:32], split.labels[:32], now)
     assert np.isclose(info.loss, cross_entropy_of(output[:32], split.labels[:32]).mean(), rtol=1e-5)
 
@@ -325,7 +347,7 @@ def test_a_backprop_step_on_cross_entropy_is_adamw_on_what_optax_calls_so():
     learned, plan, params, stats, _ = learned_by(exp, x, y)
     for new, old, g in zip(*map(jax.tree.leaves, (learned.params, params, jax.jit(jax.grad(loss))(params))), strict=True):
         np.testing.assert_allclose(np.subtract(new, old), g, atol=1e-6)
-    now = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+    now = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
     adamw = optax.adamw(float(now.learning_rate), weight_decay=0.1)
     step = lambda params: optax.apply_updates(params, adamw.update(jax.grad(loss)(params), adamw.init(params), params)[0])
     new, _ = train_step(plan, state, jax.random.key(0), DATA.train.images[:32], DATA.train.labels[:32], now)
@@ -352,11 +374,11 @@ def test_the_learning_rate_follows_the_protocol():
 
 def test_centre_nudging_draws_signs_per_batch_or_per_epoch_and_others_do_not():
     exp = replace(EXP, algorithm="PC-CN", beta=0.5)
-    per_batch = np.stack([epoch_hyper(protocol(exp, INFO), 50, e).beta for e in range(40)])
-    assert set(per_batch.ravel()) == {-0.5, 0.5} and abs(per_batch.mean()) < 0.06 and (np.ptp(per_batch, axis=1) > 0).all()
-    per_epoch = np.stack([epoch_hyper(protocol(replace(exp, sign_per="epoch"), INFO), 50, e).beta for e in range(40)])
-    assert (np.ptp(per_epoch, axis=1) == 0).all() and set(per_epoch.ravel()) == {-0.5, 0.5}
-    assert (epoch_hyper(protocol(replace(exp, algorithm="PC"), INFO), 50, 0).beta == 1).all()
+    per_batch = np.stack([epoch_hyper(protocol(exp, INFO), 50, e).sign for e in range(40)])
+    assert set(per_batch.ravel()) == {-1, 1} and abs(per_batch.mean()) < 0.12 and (np.ptp(per_batch, axis=1) > 0).all()
+    per_epoch = np.stack([epoch_hyper(protocol(replace(exp, sign_per="epoch"), INFO), 50, e).sign for e in range(40)])
+    assert (np.ptp(per_epoch, axis=1) == 0).all() and set(per_epoch.ravel()) == {-1, 1}
+    assert (epoch_hyper(protocol(replace(exp, algorithm="PC"), INFO), 50, 0).sign == 1).all()
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(compiled_anew):
@@ -453,7 +475,7 @@ def types_of_steps(dtype):
     for name, norm in [*((n, "freeze") for n in ("BP", "PC", "S+F", "D-CN", "ePC", "iPC")), ("S+F", None), ("PC", "bn")]:
         exp = replace(EXP, algorithm=name, dtype=dtype, model="vgg5", width=1 / 64, batch_norm=norm)
         plan, hyper = make_plan(exp, info), epoch_hyper(protocol(exp, INFO), 3, 0)
-        hyper = hyper._replace(beta=hyper.beta[0], learning_rate=hyper.learning_rate[0])
+        hyper = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
         before = jax.eval_shape(lambda: start(plan, 0))
         given = jax.ShapeDtypeStruct((4, 32, 32, 1), jnp.uint8), jax.ShapeDtypeStruct((4,), jnp.int32)
         after, record = jax.eval_shape(lambda s, *a: train_step(plan, s, jax.random.key(0), *a, hyper), before, *given)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from optuna.distributions import FloatDistribution
 
 from pc_precision.devices import keep_warm
-from pc_precision.experiment import Experiment, resolve
+from pc_precision.experiment import Experiment
 from pc_precision.paper.items import KNOWN, SEARCHED, collect_searches, grid, row_settings, searched_settings, write_searches
 from pc_precision.runs.results import results
 from pc_precision.runs.search import Search, open_study, quiet, read_best, search
@@ -53,8 +53,8 @@ def run(plan: Search, folder: Path, data: Path | None) -> None:
     """Search; the first trial takes the settings known before."""
     storage = folder / f"{plan.name}.journal"
     with quiet():
-        study, known = open_study(plan, storage), resolve(plan.base)
-        study.enqueue_trial({name: getattr(known, name) for name in plan.space}, skip_if_exists=True)
+        study, known = open_study(plan, storage), plan.base.settings
+        study.enqueue_trial({name: known[name] for name in plan.space}, skip_if_exists=True)
     trials = search(plan, folder, data, storage)
     storage.unlink()                                         # the record says it all
     print(f"{plan.name}: best validation accuracy {100 * trials.value.max():.1f} %", flush=True)

@@ -27,7 +27,6 @@ from ..experiment import Experiment, network
 from ..inference import GROWING
 from ..kernels import TARGET
 from ..layers import Network, Residual, Whole
-from ..learning import RULES
 from ..resnet import Conv, Head
 from .items import ITEMS, items
 from ..runs.queue import cost, epoch_seconds
@@ -108,7 +107,7 @@ def flops(net: Network, image: tuple, rule: str = "bp", T: int | None = None,
     T < 1.
     """
     F, T = level_flops(net, image), net.depth if T is None else T
-    if choose("rule", rule, RULES) == "bp":
+    if choose("rule", rule, ("bp", "pc", "forward")) == "bp":
         return 3 * sum(F) - F[0]
     if T < 1:
         raise ValueError(f"T must be a whole number of at least 1, not {T!r}")
@@ -218,13 +217,14 @@ def step_flops(exp: Experiment, info: DatasetInfo) -> int:
 
 def training_flops(exp: Experiment, info: DatasetInfo) -> int:
     "Operations for one training image of an experiment on such a data set."
-    recipe, told = exp.recipe, as_settings(exp)
-    net = network(exp, info.classes)
-    grown = net.depth <= GROWING and recipe.tempo == "batch" and not told.get("skip")
-    known = {"sweep": True, "cone": grown, "dense": recipe.tempo == "batch"}
+    recipe, settings, net = exp.recipe, exp.settings, network(exp, info.classes)
+    once = recipe.tempo == "batch"
+    grown = net.depth <= GROWING and once and not settings.get("skip")
+    known = {"sweep": True, "cone": grown, "dense": once, "dense_unfrozen": once}
     if known.get(recipe.inference, False):
-        dense = recipe.inference == "dense"
-        return flops(net, info.image, recipe.rule, told.get("T"), dense)
+        rule = "bp" if recipe.inference == "sweep" else recipe.rule
+        dense = recipe.inference in ("dense", "dense_unfrozen")
+        return flops(net, info.image, rule, settings.get("T"), dense)
     return step_flops(replace(exp, batch_size=2, limit=None), info)
 
 # %% ../../nbs/32_costs.ipynb #b63495e8

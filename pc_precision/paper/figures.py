@@ -7,11 +7,11 @@ __all__ = ['FLOOR', 'SPLITS', 'WIDE', 'SHORT', 'NORM_BARS', 'MODES', 'PUBLISHED'
            'as_cell', 'write_cells', 'table_map', 'draw_front', 'layer_colours', 'layer_bar', 'energy_lines', 'shares',
            'share_bars', 'energies_of', 'by_epoch', 'energy_column', 'width_in_words', 'size_of', 'energy_figure',
            'imbalance', 'energies_in_words', 'imbalance_table', 'Box', 'draw_box', 'flow_chart', 'cell', 'norm_of',
-           'cells_of', 'mixed', 'by_norm', 'depth', 'shallow_first', 'kinds', 'net_names', 'cell_names',
-           'untuned_cells', 'accuracy_table', 'to_markdown', 'save_table', 'caption', 'accuracies_in_words',
-           'depth_figure', 'whiskers', 'bars', 'chance_line', 'nudged_bars', 'nudging_figure', 'freezing_figure',
-           'ours', 'published', 'used_by', 'space_table', 'plot_history', 'plot_importances', 'plot_search',
-           'found_table', 'test_cell', 'round_to_three']
+           'cells_of', 'mixed', 'by_norm', 'shallow_first', 'kinds', 'net_names', 'cell_names', 'untuned_cells',
+           'accuracy_table', 'to_markdown', 'save_table', 'caption', 'accuracies_in_words', 'depth_figure', 'whiskers',
+           'bars', 'chance_line', 'nudged_bars', 'nudging_figure', 'freezing_figure', 'ours', 'published', 'used_by',
+           'space_table', 'plot_history', 'plot_importances', 'plot_search', 'found_table', 'test_cell',
+           'round_to_three']
 
 # %% ../../nbs/33_figures.ipynb #1e51ce57
 import pathlib
@@ -24,7 +24,7 @@ import numpy as np
 from ..checks import choose
 from ..data import DATASETS
 from ..experiment import (
-    ALGORITHMS, CONFIGURATIONS, Experiment, mupc_sizes, unused)
+    ALGORITHMS, CONFIGURATIONS, Experiment, depth)
 from ..inference import READINGS
 from .items import NORMS, by_row, untuned
 from .style import (
@@ -442,18 +442,6 @@ def by_norm(frame: Any, metric: str = "top1", apart: bool = False) -> Any:
     return table.assign(norm=norm_of(table), bn_mode=table.get("bn_mode", None))
 
 
-def depth(model: str) -> int:
-    """The number of layers in the name of a model.
-
-    It is 5 for 'vgg5', 3 for 'mlp-64-64', 9 for 'mupc-64x8'.
-    """
-    if model.startswith("mupc"):
-        return mupc_sizes(model)[1] + 1
-    if model.startswith("mlp"):
-        return model.count("-") + 1
-    return int(re.sub(r"\D", "", model))
-
-
 def shallow_first(models: Iterable[str]) -> list[str]:
     "Each model once, by depth; those of one depth by name."
     return sorted(set(models), key=lambda model: (depth(model), model))
@@ -798,7 +786,7 @@ TUNED: tuple[dict, ...] = (
 # %% ../../nbs/33_figures.ipynb #1f6c06e1
 def used_by(name: str) -> str:
     "The algorithms that search a setting."
-    users = [a for a in ALGORITHMS if name not in unused(Experiment(algorithm=a))]
+    users = [a for a in ALGORITHMS if name in Experiment(algorithm=a).settings]
     if len(users) == len(ALGORITHMS):
         return "all"
     if set(users) == {a for a in ALGORITHMS if a != "BP"}:

@@ -35,7 +35,7 @@ import numpy as np
 from ..data import COUNTS, DATASETS, DatasetInfo, Split, normalise
 from ..devices import devices_for, peak_memory, processor
 from ..energy import LOSSES, Loss
-from ..experiment import Experiment, Named, network, resolve, settings_of
+from ..experiment import Experiment, Named, network
 from ..layers import Network, feedforward
 from ..training import (
     Epoch, Plan, State, best_epoch, data_of, evaluate, finished, jit_init, make_plan,
@@ -148,7 +148,7 @@ def add_session(earlier: Iterable[dict], about: dict, epochs: tuple[int, int],
 def as_settings(exp: Experiment) -> dict[str, Any]:
     "The resolved settings of an experiment that matter, without those that are None."
     return {
-        name: value for name, value in settings_of(exp).items() if value is not None}
+        name: value for name, value in exp.settings.items() if value is not None}
 
 # %% ../../nbs/22_results.ipynb #fee42040
 def never(exp: Experiment, seconds: float) -> bool:
@@ -291,7 +291,7 @@ def effort(exp: Experiment) -> Effort:
     own = isinstance(exp.dataset, Named)
     name = exp.dataset if exp.dataset in DATASETS else "cifar10"
     plan = make_plan(exp, exp.dataset.value.info if own else DATASETS[name])
-    passes = 4 + (resolve(exp).T or 0)
+    passes = 4 + exp.settings.get("T", 0)
     operations, touched = forward_cost(
         Plan(plan.net, plan.info, batch_size=plan.batch_size, dtype=plan.dtype))
     images = exp.limit or COUNTS.get(name, COUNTS["cifar10"])[0]

@@ -22,7 +22,7 @@ from typing import Any, Callable, Iterable, Iterator
 import numpy as np
 
 from ..data import Dataset
-from ..experiment import Experiment, settings_of, unused
+from ..experiment import Experiment
 from ..checks import check_whole, choose
 from .results import provenance, version
 from .store import write_whole
@@ -81,9 +81,9 @@ def space(exp: Experiment, **choices: Iterable) -> dict[str, Any]:
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution
     out = table_5() | {"T": CategoricalDistribution(steps_of(exp.layers))}
-    if exp.recipe.rule == "bp":
+    if exp.recipe.inference == "sweep":
         out["learning_rate"] = FloatDistribution(1e-5, 3e-4, log=True)
-    out = {name: dist for name, dist in out.items() if name not in unused(exp)}
+    out = {name: dist for name, dist in out.items() if name in exp.settings}
     return out | {
         choose("setting", name, out): CategoricalDistribution(tuple(values))
         for name, values in choices.items()}
@@ -109,8 +109,7 @@ class Search:
         check_whole(trials=self.trials)
         chosen = space(self.base) if self.space is None else dict(self.space)
         object.__setattr__(self, "space", chosen)
-        allowed = [
-            f.name for f in fields(Experiment) if f.name not in unused(self.base)]
+        allowed = list(self.base.settings)
         for name, dist in self.space.items():
             choose("setting", name, allowed)
             for value in ends(dist):
@@ -344,7 +343,7 @@ def best_record(plan: Search, study: Any) -> dict[str, Any]:
     return {
         "schema": 1,
         "study": plan.name,
-        "experiment": settings_of(exp),
+        "experiment": dict(exp.settings),
         "objective": best.value,
         "select": exp.select,
         "test": best.user_attrs.get("test"),

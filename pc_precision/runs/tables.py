@@ -9,7 +9,7 @@ __all__ = ['CELL', 'scores', 'differing', 'summarise', 'missing_frame', 'incompl
 from dataclasses import fields
 from typing import Any, Iterable
 
-from ..experiment import Experiment, settings_of
+from ..experiment import Experiment
 from .results import COLUMNS, distinct, every_setting
 from .store import Store
 
@@ -106,7 +106,7 @@ def missing_frame(experiments: Iterable[Experiment], there: set[str]) -> Any:
     """
     import pandas as pd
     rows = [
-        every_setting(settings_of(exp))
+        every_setting(exp.settings)
         | {"lacking": int(exp.key not in there), "key": exp.key}
         for exp in distinct(experiments)]
     columns = [*(f.name for f in fields(Experiment)), "lacking", "key"]

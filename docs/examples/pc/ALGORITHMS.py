@@ -7,7 +7,7 @@ for name in ("BP", "PC", "D+F", "S+F", "S+F-CN", "ePC", "iPC"):
 print(len(pc.ALGORITHMS), "algorithms")
 
 # prints
-# BP      constant, bp, none, sweep
+# BP      constant, forward, none, sweep
 # PC      constant, pc, none, cone
 # D+F     decaying, forward, none, cone
 # S+F     spiking, forward, none, cone

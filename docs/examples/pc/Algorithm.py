@@ -5,10 +5,10 @@ import pc_precision as pc
 info, train, _, _ = pc.load("digits", limit=64)
 x = pc.data.normalise(train.images, info.mean, info.std)
 y = pc.Output(jax.nn.one_hot(train.labels, info.classes))
-net, adamw = pc.mlp([32, 32]), optax.adamw(1e-3)
+net, adam, adamw = pc.mlp([32, 32]), optax.adam(0.01), optax.adamw(1e-3)
 params, stats = net.init(jax.random.key(0), x)
-mine = pc.Algorithm(pc.error_coordinates(optax.adam(0.01)), pc.Constant(), pc.forward)
-learned = pc.learn(mine, adamw, net, params, stats, adamw.init(params), x, y, T=5)
+mine = pc.Algorithm(pc.error_coordinates(adam), pc.Constant(), pc.forward, T=5)
+learned = pc.learn(mine, adamw, net, params, stats, adamw.init(params), x, y)
 for number, energy in enumerate(learned.settled.energies[-1], 1):
     print(f"energy of layer {number}: {energy:.3f}")
 

@@ -7,10 +7,12 @@ x = pc.data.normalise(train.images, info.mean, info.std)
 net, y = pc.mlp([32, 32]), jax.nn.one_hot(train.labels, info.classes)
 params, stats = net.init(jax.random.key(0), x)
 settled = pc.relax(net, params, stats, x, y, pc.Spiking(0.1)(T=3, L=3), x_step=0.1)
-grads, bp = (pc.weight_gradient(net, params, stats, x, settled, rule)[0]
-             for rule in (pc.forward, "bp"))
-pairs = [(a["kernel"].ravel(), b["kernel"].ravel()) for a, b in zip(grads, bp)]
-print("cosine with BP:", [f"{optax.cosine_similarity(*pair):.2f}" for pair in pairs])
+grads, _ = pc.weight_gradient(net, params, stats, x, settled, pc.forward)
+loss = lambda p: pc.energy((y - pc.feedforward(net, p, stats, x)[0][-1],))
+for one, bp in zip(grads, jax.grad(loss)(params)):  # cosine with BP
+    print(f"{optax.cosine_similarity(one['kernel'].ravel(), bp['kernel'].ravel()):.3f}")
 
 # prints
-# cosine with BP: ['1.00', '1.00', '1.00']
+# 1.000
+# 1.000
+# 1.000

@@ -242,10 +242,13 @@ class Ours:
         allows in a hidden layer's displacement, over its norm. Each is the largest.
         The bound writes Jacobians out, so there is none for a VGG.
         """
+        from dataclasses import replace
+
         import jax
         import optax
 
-        from pc_precision.inference import product_norms, skip_bound
+        from pc_precision.experiment import covariance
+        from pc_precision.skipping import product_norms, skip_bound
         norm = lambda tree: float(optax.global_norm(tree))
         (full, grads), (_, other) = self.settled(skip=0.0), self.settled()
         differ = lambda a, b: norm(jax.tree.map(lambda a, b: a - b, a, b)) / norm(a)
@@ -258,8 +261,8 @@ class Ours:
         norms = np.array([np.linalg.norm(p["kernel"], 2) for p in self.state.params])
         norms[:-1] *= GELU_SLOPE
         bound = skip_bound(
-            net, self.hyper.covariance, exp.reading, exp.skip, exp.x_step, exp.momentum,
-            exp.nesterov, norms, products, sizes[-1])
+            net, covariance(replace(exp, skip=0.0)), exp.reading, exp.skip, exp.x_step,
+            exp.momentum, exp.nesterov, norms, products, sizes[-1])
         return found | dict(bound=max(b / size for b, size in zip(bound[:-1], sizes)))
 
 

@@ -33,7 +33,7 @@ from .inference import (
     READINGS, Inference, cone, dense, error_coordinates, sweep)
 from .layers import ACTIVATIONS, KEEP, VGG, Network, mlp, mupc, vgg
 from .learning import RULES, TEMPOS, nudge_both_ways, nudge_by
-from .precision import Constant, Decaying, Spiking, unreached
+from .precision import Constant, Decaying, Silenced, Spiking, unreached
 from .resnet import RESNET, resnet
 from .rivals import (
     augmented_lagrangian, equilibrium_propagation, fixed_predictions, normalised)
@@ -286,8 +286,8 @@ class Experiment:
     select: the epoch reported is the best by "validation" accuracy, or by "test"
     accuracy after training on all training images (the paper's way). alpha None: equal
     to x_step. output: "squared_error" or "cross_entropy"; dtype: "float32", "bfloat16"
-    or, with JAX_ENABLE_X64=1, "float64". Rates: see defaults. skip: what light cones
-    leave out, see `cone` (0: nothing). Raises ValueError on values that are not
+    or, with JAX_ENABLE_X64=1, "float64". Rates: see defaults. skip: the tolerance of
+    `Silenced` (0: no silence). Raises ValueError on values that are not
     allowed.
     """
     dataset: str | Named = "digits"
@@ -666,13 +666,18 @@ def network(exp: Experiment, outputs: int) -> Network:
 
 
 def covariance(exp: Experiment) -> jax.Array:
-    "The covariance table (T, L) of an experiment; no rows for backpropagation."
+    """The covariance table (T, L) of an experiment; no rows for backpropagation.
+
+    With `skip` it has silence in it, and is an array of numpy: see `Silenced`.
+    """
     settings, schedule = exp.settings, exp.recipe.schedule
     if exp.recipe.inference == "sweep":
         return Constant()(0, exp.distance)
     if not callable(schedule):
         make, names = SCHEDULES[schedule]
         schedule = make(*(settings[name] for name in names))
+    if settings.get("skip"):
+        schedule = Silenced(schedule, settings["skip"])
     return schedule(settings["T"], exp.distance)
 
 # %% ../nbs/13_experiment.ipynb #8e40c6b2

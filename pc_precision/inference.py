@@ -6,9 +6,9 @@
 __all__ = ['READINGS', 'NOISE', 'GROWING', 'rows', 'Settled', 'Inference', 'size_of', 'add', 'scale', 'descend', 'final_energies',
            'DenseState', 'dense', 'follow', 'nearer', 'rest_of', 'initial_pass', 'pull', 'pulls', 'backward', 'at_rest',
            'still', 'full', 'Moving', 'start', 'predict', 'left_out', 'predicted', 'local_gradient', 'output_error',
-           'moved', 'clamped', 'read_moving', 'grows', 'cone', 'check_resting', 'worth', 'only', 'skip_bound',
-           'check_chain', 'gradient_bounds', 'product_norms', 'error_coordinates', 'sweep', 'infer', 'check_target',
-           'check_numbers', 'check_covariance', 'as_output', 'relax', 'relax_dense']
+           'moved', 'clamped', 'read_moving', 'grows', 'cone', 'check_resting', 'error_coordinates', 'sweep',
+           'has_silence', 'spoken', 'infer', 'check_target', 'check_numbers', 'check_covariance', 'as_output', 'relax',
+           'relax_dense']
 
 # %% ../nbs/05_inference.ipynb #ac3134fc
 from functools import partial
@@ -35,9 +35,14 @@ def rows(net: Network, covariance: Any,
     In the reading "energy" the precision weighs the layer's energy. In "activity" it
     scales the whole update of the activity below, so that x_l moves at the precision of
     the layer its first error comes from. The network's own weights multiply the weights
-    in both. Raises ValueError for an unknown reading.
+    in both. A table of numpy is known before compiling, and so are its rows. Raises
+    ValueError for an unknown reading.
     """
     choose("reading", reading, READINGS)
+    if isinstance(covariance, np.ndarray):
+        with jax.ensure_compile_time_eval():
+            known = rows(net, jnp.asarray(covariance), reading)
+            return tuple(map(np.asarray, known))
     precision = 1 / jnp.asarray(covariance)
     ones = jnp.ones_like(precision)
     own = ones if net.weights is None else ones * jnp.asarray(net.weights, ones.dtype)
@@ -81,12 +86,11 @@ class Inference(NamedTuple):
 
     init: (net, params, stats, x, output) -> state; step: (net, params, x, state, row)
     -> state, where row holds this step's weights (L,) and rates (L,);
-    read: (net, params, x, state) -> Settled. skip: see `cone`.
+    read: (net, params, x, state) -> Settled.
     """
     init: Callable
     step: Callable
     read: Callable
-    skip: float = 0.0
 
 # %% ../nbs/05_inference.ipynb #a0b34d28
 def size_of(x: Any) -> int:
@@ -294,7 +298,7 @@ class Moving(NamedTuple):
     The number 0 stands for what has not moved.
     unknowns: what the solver moves, of layers 1..L-1; d, dz, dmu: displacements of
     activities, products and predictions;
-    eps: errors.
+    eps: errors, None where nobody has asked for them since the last move.
     """
     output: Output
     stats: tuple
@@ -305,7 +309,7 @@ class Moving(NamedTuple):
     d: tuple
     dz: tuple
     dmu: tuple
-    eps: tuple
+    eps: tuple | None
 
 
 def start(solver: Any, net: Network, params: tuple, stats: tuple, x: Any,
@@ -339,10 +343,7 @@ def predict(net: Network, params: tuple, x: Any, state: Moving, number: int,
 
 
 def left_out(number: Any) -> bool:
-    """Whether a weight or a rate is a plain 0.
-
-    `only` puts a plain 0 in place of what a step leaves out.
-    """
+    """Whether a weight or a rate is a plain 0, as in `spoken`."""
     return isinstance(number, int)
 
 
@@ -433,39 +434,35 @@ def grows(net: Network, growing: bool | None) -> bool:
     return net.depth <= GROWING if growing is None else growing
 
 
-def cone(solver: optax.GradientTransformation, growing: bool | None = None,
-         skip: float = 0.0) -> Inference:
+def cone(solver: optax.GradientTransformation,
+         growing: bool | None = None) -> Inference:
     """Equation (2) on the light cone of the output's error.
 
-    It follows displacements and is exact in float32, too.
+    It follows displacements and is exact in float32, too. What a table that is known
+    before compiling silences, it leaves out (see `Silenced`).
     growing: compute no layer before its error arrives, at the price of a program that
-    differs from step to step; None: in networks of a depth up to GROWING. skip: leave
-    out the weights and rates below this part of their layer's largest, see `worth`;
-    every step is then written out. Raises ValueError for a solver that moves activities
-    without a gradient, such as one with weight decay, or a skip outside 0 to 1.
+    differs from step to step; None: in networks of a depth up to GROWING. Raises
+    ValueError for a solver that moves activities without a gradient, such as one with
+    weight decay.
     """
     check_resting(solver)
-    if not 0 <= as_number(skip) <= 1:
-        raise ValueError(
-            "skip must be a number from 0 to 1, known before compiling, not "
-            f"{skip!r}")
 
     def init(net, params, stats, x, output):
-        number = skip > 0 or grows(net, growing)
-        return start(solver, net, params, stats, x, output, number)
+        return start(solver, net, params, stats, x, output, grows(net, growing))
 
     def step(net, params, x, state, row):
-        # with skip, layers predict when their error is asked for, not before
-        state = clamped(net, params, x, state, row[0]) if skip else state
+        known = isinstance(row[0], tuple)
+        # layers that a known row silences need no prediction
+        state = clamped(net, params, x, state, row[0]) if known else state
         gradient = local_gradient(net, params, x, state, state.eps, row)
         state = moved(solver, gradient, state)
-        return state if skip else clamped(net, params, x, state)
+        return state._replace(eps=None) if known else clamped(net, params, x, state)
 
     def read(net, params, x, state):
-        state = clamped(net, params, x, state) if skip else state
+        state = clamped(net, params, x, state) if state.eps is None else state
         return read_moving(net, params, x, state)
 
-    return Inference(init, step, read, skip)
+    return Inference(init, step, read)
 
 
 def check_resting(solver: optax.GradientTransformation) -> None:
@@ -481,121 +478,6 @@ def check_resting(solver: optax.GradientTransformation) -> None:
             raise ValueError(
                 "the light cone needs a solver that moves nothing without a gradient "
                 "(no weight decay, no noise); use the inference `dense` for this one")
-
-# %% ../nbs/05_inference.ipynb #5c1b0a02
-def worth(net: Network, covariance: Any, reading: str, skip: float) -> tuple | None:
-    """Which weights and rates of a table (T, L) count: two tables of booleans (T, L).
-
-    They are those that reach `skip` times their layer's largest. Steps before a layer's
-    error arrives do not count. None for skip = 0. Raises ValueError for a traced table.
-    """
-    if not skip:
-        return None
-    if not concrete(covariance):
-        raise ValueError(
-            "skip needs a covariance table that is known before compiling, but this "
-            "one is traced; close over it instead")
-    with jax.ensure_compile_time_eval():
-        parts = rows(net, np.asarray(covariance), reading)
-        table = [np.asarray(part, np.float64) for part in parts]
-    steps, distance = np.arange(len(covariance))[:, None], np.array(net.distance)
-    arrival = distance, distance[np.array(net.above) - 1]
-    counted = [np.where(steps >= first, part, 0) for part, first in zip(table, arrival)]
-    return tuple(
-        (part > 0) & (part >= skip * part.max(0, initial=0)) for part in counted)
-
-
-def only(row: tuple, kept: Any) -> tuple:
-    "A step's weights and rates as tuples, the plain 0 in place of what is not kept."
-    chosen = lambda part, keeps: tuple(n if keep else 0 for n, keep in zip(part, keeps))
-    return tuple(chosen(part, keeps) for part, keeps in zip(row, kept))
-
-# %% ../nbs/05_inference.ipynb #5c1b0a05
-def skip_bound(net: Network, covariance: Any, reading: str, skip: float, x_step: float,
-               momentum: float, nesterov: bool, norms: Any, products: Any,
-               displacement: float) -> np.ndarray:
-    """The most (L,) by which skipping changes the norm of each layer's displacement.
-
-    It holds for a chain with squared error under SGD.
-    norms: (L,) bounds of the layers' Jacobians in their input, wherever they are taken;
-    products: (L, L), see `product_norms`; displacement: norm of the output's. Raises
-    ValueError for a graph.
-    """
-    check_chain(net)
-    size, gap = np.zeros((2, len(net), len(net)))  # by layer, and by where it arose
-    size[-1, -1] = displacement
-    traces, norms = [np.zeros_like(size[:-1])] * 2, np.asarray(norms)
-    table = [np.asarray(a, np.float64) for a in rows(net, covariance, reading)]
-    kept = worth(net, covariance, reading, skip) or np.ones_like(table, bool)
-    for t, keeps in enumerate(zip(*kept)):
-        weights, rates = (part[t] for part in table)
-        bounds = gradient_bounds(size, gap, norms, products, weights, rates, *keeps)
-        for i, gradient in enumerate(bounds):
-            traces[i] = gradient + momentum * traces[i]
-            move = gradient + momentum * traces[i] if nesterov else traces[i]
-            (size, gap)[i][:-1] += x_step * move
-    return (gap * products).sum(1)
-
-
-def check_chain(net: Network) -> None:
-    "Raise a ValueError for a graph."
-    if net.parents is not None:
-        raise ValueError(
-            "the bound of skip is that of a chain, but this network is a graph")
-
-
-def gradient_bounds(size: Any, gap: Any, norms: Any, products: Any, weights: Any,
-                    rates: Any, kept: Any, moving: Any) -> tuple:
-    """Bounds (L - 1, L) of the full gradients, and of what skipping changes in them.
-
-    size, gap: bounds of the displacements and of their change, by where they arose;
-    kept, moving: the weights and the rates that skipping keeps.
-    """
-    below, column = lambda a: np.append(0, a[:-1]), lambda a: a[:, None]
-    here = lambda a: np.diag(a)[:-1]  # what arises in the hidden layers themselves
-    reach, change = ((rows * products).sum(1) for rows in (size, gap))
-    errors, differ = reach + norms * below(reach), change + norms * below(change)
-    front = column(reach == 0)[:-1]
-    own = here(weights * errors)
-    own_gap = column(weights[:-1]) * gap[:-1] + here(weights * norms * below(change))
-    # the layer above each hidden one pulls on it
-    pulls = lambda a: here(np.append((weights * norms * a)[1:], 0))
-    passed = lambda rows: column(weights[1:]) * rows[1:]
-    turned = 2 * errors * (below(change) > 0)  # where the Jacobian may differ
-    pull = np.where(front, passed(size), pulls(errors))
-    pull_gap = np.where(front, passed(gap), pulls(differ + turned))
-    full = own + pull
-    skipping = (np.where(column(kept[:-1]), own_gap, own)
-                + np.where(column(kept[1:]), pull_gap, pull))
-    changed = np.where(column(moving[:-1]), skipping, full)
-    return column(rates[:-1]) * full, column(rates[:-1]) * changed
-
-
-def product_norms(net: Network, params: tuple, stats: tuple, x: Any) -> np.ndarray:
-    """Norms (L, L) of the products of Jacobians that carry errors down the layers.
-
-    The entry (l, m) is the largest norm over the samples of J_{l+1}^T ... J_m^T, with
-    the layers' Jacobians at the feed-forward pass; 1 for m = l and 0 below. It writes
-    Jacobians out, so layers should be small, and each sample must pass by itself.
-    Raises ValueError for a graph.
-    """
-    check_chain(net)
-    nodes, out = (x, *initial_pass(net, params, stats, x)[0]), np.eye(len(net))
-
-    def jacobian(number):
-        "J_l of every sample as matrices (B, outputs, inputs)."
-        layer, p, s = (part[number - 1] for part in (net.layers, params, stats))
-        one = lambda a: rest_of(layer, p, s)(layer.linear(p, a[None]))[0].ravel()
-        found = jax.vmap(jax.jacrev(one))(nodes[number - 1])
-        return np.asarray(found).reshape(*found.shape[:2], -1)
-
-    jacobians = [jacobian(number) for number in range(2, len(net) + 1)]
-    for m in range(1, len(net)):
-        product = jacobians[m - 1]
-        for l in range(m - 1, -1, -1):
-            out[l, m] = np.linalg.norm(product, 2, axis=(1, 2)).max()
-            product = product @ jacobians[l - 1] if l else product
-    return out
 
 # %% ../nbs/05_inference.ipynb #bc213559
 def error_coordinates(solver: optax.GradientTransformation) -> Inference:
@@ -647,29 +529,37 @@ def sweep() -> Inference:
     return Inference(init, lambda net, params, x, state, row: state, read)
 
 # %% ../nbs/05_inference.ipynb #2220bd8a
+def has_silence(rows: tuple) -> bool:
+    "Whether rows are known before compiling and hold a 0."
+    known = all(isinstance(part, np.ndarray) for part in rows)
+    return known and any((part == 0).any() for part in rows)
+
+
+def spoken(row: tuple) -> tuple:
+    "Known weights and rates of a step as tuples, with a plain 0 for silence."
+    return tuple(tuple(number or 0 for number in part) for part in row)
+
+
 def infer(inference: Inference, net: Network, params: tuple, stats: tuple, x: Any,
-          output: Output, rows: tuple, record: bool = False,
-          kept: tuple | None = None) -> Settled:
+          output: Output, rows: tuple, record: bool = False) -> Settled:
     """The inference phase: a step for each of the `rows`.
 
-    rows: weights and rates, each (T, L); record: the energies of every step;
-    kept: which of the rows' numbers count, see `worth`; with it all steps are written
-    out.
+    rows: weights and rates, each (T, L); record: the energies of every step.
     Steps are written out one by one while the light cone grows; from then on one step
-    is compiled and repeated, so that compiling takes no longer for more steps.
+    is compiled and repeated, so that compiling takes no longer for more steps. Known
+    rows with silence in them differ from step to step, so they are all written out.
     """
     step = lambda state, row: inference.step(net, params, x, state, row)
     read = lambda state: inference.read(net, params, x, state)
     look = lambda state: read(state).energies if record else None
     shapes = lambda state: jax.tree.map(jnp.shape, state)
     state = inference.init(net, params, stats, x, output)
-    T, t, seen, grows = len(rows[0]), 0, [], True
+    T, t, seen, grows, known = len(rows[0]), 0, [], True, has_silence(rows)
     while t < T and grows:
         seen.append(look(state))
         row = jax.tree.map(lambda a: a[t], rows)
-        row = only(row, [k[t] for k in kept]) if kept else row
-        before, state = state, step(state, row)
-        t, grows = t + 1, bool(kept) or shapes(before) != shapes(state)
+        before, state = state, step(state, spoken(row) if known else row)
+        t, grows = t + 1, known or shapes(before) != shapes(state)
     if t < T:
         later = jax.tree.map(lambda a: a[t:], rows)
         one = lambda state, row: (step(state, row), look(state))
@@ -759,8 +649,7 @@ def relax(net: Network, params: tuple, stats: tuple, x: Any, y: Any, covariance:
     check_covariance(covariance, len(net))
     table = rows(net, covariance, reading)
     way = inference(optax.sgd(x_step, momentum, nesterov))
-    kept = worth(net, covariance, reading, way.skip)
-    return infer(way, net, params, stats, x, as_output(y, beta), table, True, kept)
+    return infer(way, net, params, stats, x, as_output(y, beta), table, True)
 
 
 def relax_dense(net: Network, params: tuple, stats: tuple, x: Any, y: Any,

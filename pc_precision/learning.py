@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['RULES', 'TEMPOS', 'Lesson', 'pc', 'forward', 'layer_gradient', 'lesson_gradient', 'is_loss', 'as_rule',
-           'weight_gradient', 'keep_output', 'nudge_by', 'nudge_both_ways', 'Algorithm', 'Learned', 'step_table',
+           'weight_gradient', 'keep_output', 'nudge_by', 'nudge_both_ways', 'Algorithm', 'Learned', 'step_rows',
            'algorithm_gradient', 'learn', 'after_inference', 'check_incremental', 'at_every_step']
 
 # %% ../nbs/06_learning.ipynb #f37adfbe
-import contextlib
 import inspect
 from dataclasses import replace
 from typing import Any, Callable, NamedTuple
@@ -17,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from .checks import choose
 from .energy import Output, per_sample
 from .inference import (
-    Inference, Moving, Settled, infer, rows, scale, size_of, worth)
-from .checks import choose
+    Inference, Moving, Settled, infer, rows, scale, size_of)
 from .layers import Network, predictions_and_stats
 
 # %% ../nbs/06_learning.ipynb #ee9c6499
@@ -190,18 +189,10 @@ class Learned(NamedTuple):
     errors: tuple
 
 
-def step_table(algorithm: Algorithm, net: Network) -> tuple[tuple, tuple | None]:
-    """Weights and rates of the algorithm's steps, each (T, L), and which of them count.
-
-    The second is that of `worth`.
-    """
-    skip = algorithm.inference.skip
+def step_rows(algorithm: Algorithm, net: Network) -> tuple:
+    "Weights and rates of the algorithm's steps, each (T, L)."
     L = len(net) if net.parents is None else net.distance
-    # what is left out must be known before compiling
-    with jax.ensure_compile_time_eval() if skip else contextlib.nullcontext():
-        covariance = algorithm.schedule(algorithm.T, L)
-    kept = worth(net, covariance, algorithm.reading, skip)
-    return rows(net, covariance, algorithm.reading), kept
+    return rows(net, algorithm.schedule(algorithm.T, L), algorithm.reading)
 
 # %% ../nbs/06_learning.ipynb #f719943e
 def algorithm_gradient(algorithm: Algorithm, net: Network, params: tuple, stats: tuple,
@@ -212,9 +203,8 @@ def algorithm_gradient(algorithm: Algorithm, net: Network, params: tuple, stats:
     inference. sign: of the nudging in this batch, 1 or -1.
     """
     x, output = algorithm.nudge(x, output, sign)
-    table, kept = step_table(algorithm, net)
-    settled = infer(
-        algorithm.inference, net, params, stats, x, output, table, kept=kept)
+    table = step_rows(algorithm, net)
+    settled = infer(algorithm.inference, net, params, stats, x, output, table)
     gradient, after = weight_gradient(
         net, params, settled.stats, x, settled, algorithm.rule)
     return gradient, after, settled
@@ -264,7 +254,7 @@ def at_every_step(algorithm, optimiser, net, params, stats, state, x, output,
                   sign) -> Learned:
     "A weight step at every step of inference (iPC)."
     x, output = algorithm.nudge(x, output, sign)
-    inference, (table, _) = algorithm.inference, step_table(algorithm, net)
+    inference, table = algorithm.inference, step_rows(algorithm, net)
     activities = inference.init(net, params, stats, x, output)
     check_incremental(algorithm, activities)
     reached = jnp.arange(algorithm.T)[:, None] >= jnp.array(net.distance)

@@ -28,8 +28,8 @@ from .energy import LOSSES, Loss, Output, layer_energies
 from pc_precision.experiment import (
     INFERENCES, NUDGING, OPTIMISERS, Experiment, Named, covariance, network,
     warn_of_silent_layers)
-from .layers import Network, feedforward
 from .inference import Inference, cone
+from .layers import Network, feedforward
 from .learning import Algorithm, Learned, as_rule, forward, learn, nudge_by
 
 # %% ../nbs/14_training.ipynb #15627bea
@@ -73,8 +73,8 @@ class Plan:
     """The static part of a training step: all that takes a compilation of its own.
 
     inference: from an optax solver to an `Inference`; nudge: from beta to what
-    `Algorithm` calls nudge; skip: see `cone`; table: the covariance table (T, L) as
-    tuples, which counts in place of that of `Hyper` if there is a skip.
+    `Algorithm` calls nudge; table: a covariance table (T, L) with silence in it, as
+    tuples; it takes the place of that of `Hyper`.
     """
     net: Network
     info: DatasetInfo
@@ -90,7 +90,6 @@ class Plan:
     loss: Loss = LOSSES["squared_error"]
     dtype: str = "float32"
     optimiser: Callable = OPTIMISERS["adamw"]
-    skip: float = 0.0
     table: tuple = ()
 
 
@@ -125,18 +124,18 @@ class Protocol(NamedTuple):
 # %% ../nbs/14_training.ipynb #c05e7b19
 def make_plan(exp: Experiment, info: DatasetInfo) -> Plan:
     "The plan of an experiment on a data set."
-    recipe, skip = exp.recipe, exp.settings.get("skip", 0.0)
+    recipe, silence = exp.recipe, exp.settings.get("skip", 0.0) > 0
     inference = recipe.inference
     if not callable(inference):
         inference = INFERENCES[inference]
-    table = tuple(map(tuple, np.asarray(covariance(exp)).tolist())) if skip else ()
+    table = tuple(map(tuple, np.asarray(covariance(exp)).tolist())) if silence else ()
     loss = exp.output if isinstance(exp.output, Loss) else LOSSES[exp.output]
     own = isinstance(exp.optimiser, Named)
     optimiser = exp.optimiser.value if own else OPTIMISERS[exp.optimiser]
     return Plan(
         network(exp, info.classes), info, inference, as_rule(recipe.rule), recipe.tempo,
         NUDGING[recipe.nudging].nudge, exp.reading, exp.nesterov, exp.augment,
-        exp.batch_size, exp.matmul_precision, loss, exp.dtype, optimiser, skip, table)
+        exp.batch_size, exp.matmul_precision, loss, exp.dtype, optimiser, table)
 
 
 def numbers_of(exp: Experiment) -> Hyper:
@@ -172,8 +171,8 @@ def make_algorithm(plan: Plan, hyper: Hyper) -> Algorithm:
     "The algorithm of a plan, with the numbers of `hyper`, which may be traced."
     solver = optax.sgd(hyper.x_step, hyper.momentum, plan.nesterov)
     table, options = hyper.covariance, {}
-    if plan.skip:
-        table, options = np.array(plan.table, table.dtype), dict(skip=plan.skip)
+    if plan.table:  # known before compiling, which pays while the cone grows
+        table, options = np.array(plan.table, table.dtype), dict(growing=True)
     return Algorithm(
         plan.inference(solver, **options), lambda T, L: table, plan.rule, len(table),
         plan.reading, plan.tempo, plan.nudge(hyper.beta))

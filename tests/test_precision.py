@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from helpers_core import says
-from pc_precision.precision import Constant, Decaying, Spiking, nudge, since_arrival, unreached
+from pc_precision.energy import Output
+from pc_precision.precision import Constant, Decaying, Spiking, since_arrival, unreached
 
 E, INF = np.exp(1.0), np.inf
 # exp(-s) / (1 + e^-1 + ...) turned over: the covariance s steps after arrival, with n steps left from arrival on
@@ -135,12 +136,13 @@ def test_schedules_are_values_that_can_be_compared_and_hashed():
 def test_nudging_moves_the_output_the_share_beta_of_the_way_to_the_label():
     mu, y = jnp.array([[0.0, 2.0]]), jnp.array([[1.0, 0.0]])
     for beta, expected in ((1.0, [[1, 0]]), (0.0, [[0, 2]]), (0.25, [[0.25, 1.5]]), (-0.25, [[-0.25, 2.5]])):
-        np.testing.assert_array_equal(nudge(mu, y, beta), expected)
+        np.testing.assert_array_equal(mu + Output(y, beta).displacement(mu), expected)
 
 
 @pytest.mark.parametrize("beta", [0.3, 1.0])
-def test_nudges_of_opposite_sign_are_mirror_images(beta):
+def test_nudges_of_opposite_sign_are_mirror_images(x64, beta):
     rng = np.random.default_rng(0)
     mu, y = {"a": rng.normal(size=(3, 4))}, {"a": rng.normal(size=(3, 4))}
-    ahead, behind = nudge(mu, y, beta)["a"], nudge(mu, y, -beta)["a"]
-    np.testing.assert_allclose((ahead + behind) / 2, mu["a"], atol=1e-12)
+    ahead, behind = (Output(y, b).displacement(mu)["a"] for b in (beta, -beta))
+    np.testing.assert_array_equal(ahead, -behind)
+    np.testing.assert_allclose(ahead, beta * (y["a"] - mu["a"]), rtol=1e-12)

@@ -37,9 +37,9 @@ test: $(STAMP) ## run the fast tests, minutes on two cores (`make proofs` runs t
 
 proofs: $(STAMP) ## run the slow tests: notebooks in fresh kernels, killed runs, races, clusters, the site, and some mutants
 	XLA_FLAGS= $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or site" $(ARGS)
-	$(BIN)/python tests/mutants.py --only energy.py precision.py
+	$(BIN)/python tests/mutants.py --only energy.py
 
-docs: $(VENV)/installed-$(EXTRAS),docs ## build the site from committed outputs into _docs/, or with PAGE=nbs/04_precision.ipynb one page
+docs: $(VENV)/installed-$(EXTRAS),docs ## build the site from committed outputs into _docs/, or with PAGE=nbs/04_energy.ipynb one page
 	$(BIN)/python docs/builder.py $(PAGE)
 
 check: $(STAMP) ## check that notebooks and modules agree (commit or stash your changes first)

@@ -25,7 +25,7 @@ from peer_worker import Ours, input_shape, layers, product_speed, shape_after, t
 from peers import keep, provenance
 
 from pc_precision import kernels
-from pc_precision.devices import keep_memory
+from pc_precision.machine import keep_memory
 
 ROWS, BATCH, SEEDS, TURNS = Path(__file__).with_name("cpu.csv"), 64, 3, 15
 COLUMNS = ("net", "subject", "variant", "turns", "cpu_ms", "ratio", "ratio_least", "ratio_most", "gflop",

@@ -23,7 +23,7 @@ from peer_worker import (
 from peers import keep, provenance
 
 from pc_precision import kernels
-from pc_precision.devices import keep_memory
+from pc_precision.machine import keep_memory
 
 ROWS, BATCH, TURNS, MOST_PATCHES = Path(__file__).with_name("kernels.csv"), 128, 5, 2**26
 NETS = tuple(f"{net}{part}" for part in ("", "/8") for net in ("vgg5", "vgg7", "vgg10", "vgg15"))

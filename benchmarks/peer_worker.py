@@ -136,7 +136,8 @@ def devices() -> Any:
 
 def experiment(subject: str, net: str, batch: int, dtype: type) -> Any:
     "The pc_precision.Experiment of one of our subjects."
-    from pc_precision.experiment import PROGRAM, Experiment, Named, Recipe
+    from pc_precision.algorithms import PROGRAM, Named, Recipe
+    from pc_precision.experiment import Experiment
     name, _, divisor = net.partition("/")
     hidden = "".join(f"-{layer.features}" for layer in NETS[name])
     model = f"mlp{hidden}" if net.startswith("mlp") else name
@@ -181,7 +182,7 @@ class Ours:
         "Plan and numbers of an experiment."
         import jax
 
-        from pc_precision.training import make_plan, numbers_of
+        from pc_precision.protocol import make_plan, numbers_of
         numbers = jax.tree.map(lambda a: np.asarray(a, self.dtype), numbers_of(exp))
         return make_plan(exp, self.info), numbers
 
@@ -220,7 +221,7 @@ class Ours:
 
         from pc_precision.energy import Output
         from pc_precision.learning import algorithm_gradient
-        from pc_precision.training import make_algorithm
+        from pc_precision.protocol import make_algorithm
         plan, hyper = self.planned(replace(self.exp, **settings))
 
         @jax.jit
@@ -247,7 +248,7 @@ class Ours:
         import jax
         import optax
 
-        from pc_precision.experiment import covariance
+        from pc_precision.protocol import covariance
         from pc_precision.skipping import product_norms, skip_bound
         norm = lambda tree: float(optax.global_norm(tree))
         (full, grads), (_, other) = self.settled(skip=0.0), self.settled()

@@ -48,7 +48,7 @@ def last_build() -> dict[str, str]:
 def build(keep: Kept, look: str) -> int:
     """Build the site; 0 if it passed. look: a digest of all that is no page's text."""
     from gather import gather_all
-    from pc_precision.runs.results import commit
+    from pc_precision.machine import commit
     gather_all(keep)
     sync(NEW, PAGES)
     names = [path.relative_to(PAGES).as_posix() for path in files(PAGES)]

@@ -249,7 +249,7 @@ def depth_claims(rows: pd.DataFrame) -> str:
         f"- S+F in the authors' setting costs {cost('S+F')} steps of backpropagation in {deepest} layers. If it skips what hardly weighs, it costs {cost('S+F skip')}, because it "
         "then makes the same products as backpropagation.",
         f"- Skipping changes the weight gradient of a layer by up to {100 * skip.skip_error:.2g} % there (measured in float64). The bound that "
-        f"[the inference chapter](../nbs/05_inference.ipynb) proves allows a change of {skip.skip_bound:.2g} times a layer's displacement."])
+        f"[the chapter on silence](../nbs/09_skipping.ipynb) proves allows a change of {skip.skip_bound:.2g} times a layer's displacement."])
 
 
 XLA_FIRST, MORE_PAIRS = "XLA's first layer", "pairs for 8 channels, too"

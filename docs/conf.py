@@ -10,7 +10,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 import parameters  # noqa: E402
 from docstrings import as_rst  # noqa: E402
 import pc_precision  # noqa: E402
-from pc_precision.runs.results import commit  # noqa: E402
+from pc_precision.machine import commit  # noqa: E402
 
 settings = ConfigParser(delimiters=["="])
 settings.read(ROOT / "settings.ini", encoding="utf-8")

@@ -14,10 +14,10 @@ import pandas as pd
 
 import pc_precision as pc
 from pc_precision.data import DATASETS
+from pc_precision.energy import unreached
 from pc_precision.paper.figures import FLOOR, front_steps, kinds, net_names
 from pc_precision.paper.items import row_of, untuned
 from pc_precision.paper.style import COLOURS, LOOKS, PAIRED, RIVALS
-from pc_precision.precision import unreached
 from pc_precision.runs.results import about_run, to_frame
 from pc_precision.runs.tables import scores
 

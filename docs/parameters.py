@@ -10,11 +10,12 @@ from typing import Any, Callable, NamedTuple
 from sphinx.util.typing import restify
 
 import pc_precision as pc
+from pc_precision.algorithms import OPTIMISERS
 from pc_precision.data import DATASETS
 from pc_precision.energy import LOSSES
-from pc_precision.experiment import BATCH_NORM, DTYPES, MODELS, OPTIMISERS, PRECISIONS, SELECT
+from pc_precision.experiment import BATCH_NORM, DTYPES, PRECISIONS, SELECT
 from pc_precision.inference import READINGS
-from pc_precision.layers import ACTIVATIONS, KEEP
+from pc_precision.networks import ACTIVATIONS, KEEP, MODELS
 
 ARRAY, FRAME, PATH, STORE = ":py:class:`jax.Array`", ":py:class:`pandas.DataFrame`", ":py:class:`pathlib.Path` | ``str``", ":py:class:`~pc_precision.runs.Store`"
 NUMBER, FIGURE, NAMES = f"``float`` | {ARRAY}", "matplotlib ``Figure``", "a name, a list of names or ``None``"

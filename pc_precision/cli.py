@@ -22,13 +22,13 @@ from typing import Any, Callable, Iterable, Iterator
 import click
 
 from .checks import choose, unwritable
-from .devices import processor, keep_warm
 from .experiment import Experiment
+from .machine import keep_warm, processor, provenance
 from .paper.items import PROFILES, items, plans, store_of
 from .runs.checkpoints import under_way
 from .runs.cluster import Cluster, Order, search_on
 from .runs.queue import Job, cost, epoch_seconds, sentence, start, work
-from .runs.results import as_settings, provenance, results
+from .runs.results import as_settings, results
 from .runs.store import Store
 
 # %% ../nbs/40_cli.ipynb #c053b47e

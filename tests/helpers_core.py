@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pc_precision.energy import energy
-from pc_precision.layers import Block, Dense, Network, Readout, Residual, feedforward, mlp, predictions, vgg
+from pc_precision.energy import total_energy
+from pc_precision.layers import Network, feedforward, predictions
+from pc_precision.networks import Block, Dense, Readout, Residual, mlp, vgg
 
 
 def says(*words: str, error: type = ValueError) -> Any:
@@ -118,17 +119,17 @@ def setup(net: Network, shape: tuple, seed: int = 0, dtype: Any = None, gain: fl
 
 def energy_loss(net: Network, params: tuple, stats: tuple, x: Any, settled: Any) -> jax.Array:
     """Equation (3) as a scalar, at any parameters: 1/2 sum_l ||x_l^T - f_l(x_{l-1}^T)||^2, mean over the batch."""
-    return energy(settled.errors_against(predictions(net, params, stats, x, settled.final)))
+    return total_energy(settled.errors_against(predictions(net, params, stats, x, settled.final)))
 
 
 def forward_update_loss(net: Network, params: tuple, stats: tuple, x: Any, settled: Any) -> jax.Array:
     """Equation (6) as a scalar, at any parameters: 1/2 sum_l ||x_l^T - f_l(x_{l-1}^0)||^2, mean over the batch."""
-    return energy(settled.errors_against(predictions(net, params, stats, x, settled.initial)))
+    return total_energy(settled.errors_against(predictions(net, params, stats, x, settled.initial)))
 
 
 def backprop_loss(net: Network, params: tuple, stats: tuple, x: Any, settled: Any) -> jax.Array:
     """Backpropagation's loss 1/2 ||x_L - mu_L(x_0)||^2, mean over the batch."""
-    return energy((jax.tree.map(jnp.subtract, settled.final[-1], feedforward(net, params, stats, x)[0][-1]),))
+    return total_energy((jax.tree.map(jnp.subtract, settled.final[-1], feedforward(net, params, stats, x)[0][-1]),))
 
 
 def arrival(net: Network) -> np.ndarray:

@@ -23,14 +23,17 @@ jax.config.update("jax_enable_x64", True)
 from pc_precision import training  # noqa: E402
 from pc_precision.runs.checkpoints import from_arrays, to_arrays  # noqa: E402
 from pc_precision.data import Dataset, DatasetInfo, Split  # noqa: E402
-from pc_precision.experiment import ALGORITHMS, INFERENCES, Experiment, Recipe  # noqa: E402
-from pc_precision.layers import vgg  # noqa: E402
+from pc_precision.algorithms import ALGORITHMS, INFERENCES, Recipe
+from pc_precision.experiment import Experiment  # noqa: E402
+from pc_precision.networks import vgg  # noqa: E402
 from pc_precision.learning import RULES  # noqa: E402
-from pc_precision.precision import Constant, Spiking  # noqa: E402
+from pc_precision.energy import Constant, Spiking  # noqa: E402
 from pc_precision.runs.results import results  # noqa: E402
 from pc_precision.runs.store import Store, read_run  # noqa: E402
-from pc_precision.devices import divide, mesh_of, replicate  # noqa: E402
-from pc_precision.training import Hyper, Plan, State, evaluate, jit_steps, jit_step, train, train_epoch  # noqa: E402
+from pc_precision.machine import divide, mesh_of, replicate  # noqa: E402
+from pc_precision.protocol import Hyper, Plan
+from pc_precision.training import (
+    State, evaluate, jit_step, jit_steps, train, train_epoch)  # noqa: E402
 
 INFO = DatasetInfo("toy", 3, (8, 8, 1), (0.4,), (0.3,), True, 2, "drawn", True)
 DRAW = np.random.default_rng(0)

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from helpers_core import NETS, backprop_loss, norm, setup, worst, worst_layer
-from pc_precision.layers import KEEP, batch_norm, feedforward
+from pc_precision.energy import Constant, Spiking
+from pc_precision.layers import feedforward
 from pc_precision.learning import weight_gradient
-from pc_precision.precision import Constant, Spiking
-from pc_precision.inference import relax, relax_dense
+from pc_precision.light_cone import relax, relax_dense
+from pc_precision.networks import KEEP, batch_norm
 
 SHARE = {"batch": 0.9, "ema": 0.1}        # of the old running statistics: momentum 0.1 of the batch, and 0.1 of the old
 

@@ -128,9 +128,9 @@ def test_a_site_that_is_up_to_date_stays_and_one_that_was_touched_is_built_again
 
 def test_a_page_is_named_by_its_source_and_another_name_gets_the_nearest(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
-    for page, source in {"nbs/04_precision.ipynb": "nbs/04_precision.ipynb", "./docs/start.md": "docs/start.md", "nbs/index.ipynb": "index.ipynb"}.items():
+    for page, source in {"nbs/04_energy.ipynb": "nbs/04_energy.ipynb", "./docs/start.md": "docs/start.md", "nbs/index.ipynb": "index.ipynb"}.items():
         assert builder.source_of(page) == ROOT / source
-    for page, near in {"nbs/04_precison.ipynb": "nbs/04_precision.ipynb", "04_precision": "nbs/04_precision.ipynb", "README.md": None, "docs": None}.items():
+    for page, near in {"nbs/04_enrgy.ipynb": "nbs/04_energy.ipynb", "04_energy": "nbs/04_energy.ipynb", "README.md": None, "docs": None}.items():
         with pytest.raises(SystemExit) as raised:
             builder.source_of(page)
         said = capsys.readouterr().err

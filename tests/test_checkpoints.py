@@ -17,12 +17,13 @@ import jax
 import numpy as np
 import pytest
 
-from pc_precision.runs import checkpoints as c
 from pc_precision.data import load
 from pc_precision.experiment import Experiment
+from pc_precision.protocol import make_plan
+from pc_precision.runs import checkpoints as c
 from pc_precision.runs.results import Best, never, run
 from pc_precision.runs.store import Store, read_run, same_result
-from pc_precision.training import start, make_plan, train
+from pc_precision.training import start, train
 
 store_module = importlib.import_module("pc_precision.runs.results")
 EXP = Experiment(model="mlp-6-6", algorithm="S+F", limit=64, batch_size=32, epochs=4, augment=False)

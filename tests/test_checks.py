@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pc_precision import devices
+from pc_precision import machine
 from pc_precision.checks import as_number, check_positive, check_whole, choose, concrete, finite
 
 
@@ -46,12 +46,12 @@ def test_traced_values_pass_every_check():
 
 def test_a_folder_for_programs_that_cannot_be_written_is_told_once_and_not_used(tmp_path, monkeypatch):
     settings = {}
-    monkeypatch.setattr(devices, "keep_memory", lambda: None)
+    monkeypatch.setattr(machine, "keep_memory", lambda: None)
     monkeypatch.setattr(jax.config, "update", settings.__setitem__)
     (tmp_path / "file").touch()
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="nothing can be written in .*file .*JAX_COMPILATION_CACHE_DIR") as said:
-        devices.keep_warm()
+        machine.keep_warm()
     assert len(said) == 1 and settings["jax_compilation_cache_dir"] is None
-    devices.keep_warm(tmp_path / "programs")
+    machine.keep_warm(tmp_path / "programs")
     assert settings["jax_compilation_cache_dir"] == str(tmp_path / "programs")

@@ -16,8 +16,8 @@ from papermill.exceptions import PapermillExecutionError
 
 import pc_precision as pc
 from pc_precision import cli
+from pc_precision.machine import processor
 from pc_precision.runs import queue
-from pc_precision.devices import processor
 from pc_precision.runs.store import Store, read_run
 
 ROOT = Path(__file__).resolve().parent.parent

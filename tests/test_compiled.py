@@ -10,8 +10,9 @@ import pytest
 
 import pc_precision as pc
 from pc_precision import kernels
-from pc_precision.experiment import Experiment, network
+from pc_precision.experiment import Experiment
 from pc_precision.paper.costs import flops, images_of
+from pc_precision.protocol import network
 from tools import devices
 
 ROOT = Path(__file__).resolve().parent.parent

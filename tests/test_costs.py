@@ -10,17 +10,20 @@ import optax
 import pandas as pd
 import pytest
 
+from pc_precision.algorithms import INFERENCES, PROGRAM, Named
 from pc_precision.data import DATASETS, DatasetInfo, dataset, load
 from pc_precision.energy import Output
-from pc_precision.experiment import INFERENCES, PROGRAM, Experiment, Named, Recipe
-from pc_precision.layers import Block, Module, Network, Readout, mlp, vgg
+from pc_precision.experiment import Experiment
+from pc_precision.layers import Module, Network
 from pc_precision.learning import RULES, forward, learn
-from pc_precision.paper.costs import (
-    Step, by_device, compiled_programs, cost_table, costs, counted_table, every_table, flops, hours_of, images_of, largest_batches, layer_flops,
-    measured_tables, operations, parameter_count, program_flops, shown, sizes, step_costs, step_flops, timing_table, training_flops)
+from pc_precision.networks import Block, Readout, mlp, vgg
+from pc_precision.paper.costs import (Step, by_device, compiled_programs, cost_table, costs, counted_table, every_table, flops, hours_of,
+                                      images_of, largest_batches, layer_flops, measured_tables, operations, parameter_count, program_flops,
+                                      shown, sizes, step_costs, step_flops, timing_table, training_flops)
 from pc_precision.paper.items import items
+from pc_precision.protocol import Hyper, Plan, make_algorithm
 from pc_precision.runs.queue import cost, epoch_seconds
-from pc_precision.training import Hyper, Plan, make_algorithm, report
+from pc_precision.training import report
 
 WIDE = mlp([256] * 4, 256, activation="identity")          # products of 256x256 only, nothing else of weight
 IMAGE = (16, 16, 1)

@@ -27,9 +27,9 @@ from scipy import stats
 
 from pc_precision import data
 from pc_precision.data import Split, augment, check_images, check_labels, load, normalise
-from pc_precision.prepare import prepare
+from pc_precision.preparation import prepare
 
-prepare_module = importlib.import_module("pc_precision.prepare")
+prepare_module = importlib.import_module("pc_precision.preparation")
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 HERE = (REAL / "realdata.py").is_file()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers_core import setup, small_mlp
-from pc_precision.energy import energy, errors, layer_energies, layer_energy
+from pc_precision.energy import total_energy, errors, layer_energies, layer_energy
 from pc_precision.layers import predictions
 
 # two samples, layers of two units and of one
@@ -28,7 +28,7 @@ def test_layer_energies_are_half_the_squares_summed_over_units_and_averaged_over
     (1.0, 2.0625 + 2.5), (0.5, 4.125 + 5.0), (jnp.array([2.0, 0.1]), 1.03125 + 25.0),
     (jnp.array([jnp.inf, 1.0]), 2.5), (jnp.array([1.0, jnp.inf]), 2.0625)])
 def test_the_energy_divides_every_layer_by_its_covariance(covariance, expected):
-    np.testing.assert_allclose(energy(errors(X, MU), covariance), expected, rtol=1e-6)
+    np.testing.assert_allclose(total_energy(errors(X, MU), covariance), expected, rtol=1e-6)
 
 
 def test_a_batch_of_copies_has_the_energy_of_one():
@@ -61,7 +61,7 @@ def test_both_gradients_of_the_one_energy_agree_with_finite_differences(x64, whi
 
     @jax.jit
     def total(activities, params):
-        return energy(errors(activities, predictions(net, params, stats, x, activities)), covariance)
+        return total_energy(errors(activities, predictions(net, params, stats, x, activities)), covariance)
 
     at = (activities, params)
     position = ["activities", "parameters"].index(which)

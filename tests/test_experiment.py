@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from helpers_core import init, jitted, norm
-from pc_precision.energy import Loss
-from pc_precision.experiment import (ALGORITHMS, DEFAULTS, INFERENCES, PRESETS, Experiment, Known, Named, Recipe, authors, configurations,
-                                     covariance, defaults, depth, expected_sizes, explain, network, silent, structure, warn_of_silent_layers)
-from pc_precision.inference import relax
-from pc_precision.layers import VGG, feedforward, mlp
+from pc_precision.algorithms import ALGORITHMS, DEFAULTS, INFERENCES, PRESETS, Named, Recipe, authors, defaults
+from pc_precision.energy import Decaying, Loss, Spiking
+from pc_precision.experiment import Experiment, Known, configurations, explain, structure
+from pc_precision.layers import feedforward
 from pc_precision.learning import weight_gradient
-from pc_precision.precision import Decaying, Spiking
-from pc_precision.resnet import RESNET
+from pc_precision.light_cone import relax
+from pc_precision.networks import RESNET, VGG, depth, mlp
+from pc_precision.protocol import covariance, expected_sizes, network, silent, warn_of_silent_layers
 
 BASE = Experiment(model="vgg7", algorithm="S+F-CN", batch_norm="freeze")
 OTHER = dict(dataset="cifar10", model="vgg5", algorithm="S+F", batch_norm="bn", seed=1, width=0.5, activation="relu", bn_mode="ema",

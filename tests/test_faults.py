@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pc_precision.runs import checkpoints, queue
 from pc_precision.data import load
 from pc_precision.experiment import Experiment
-from pc_precision.runs.results import as_settings, commit, read_store, results, run
-from pc_precision.runs.results import to_frame
+from pc_precision.machine import commit
+from pc_precision import machine
+from pc_precision.runs import checkpoints, queue
+from pc_precision.runs.results import as_settings, read_store, results, run, to_frame
 from pc_precision.runs.store import SCHEMA, Store, parse_run, read_run, run_text, same_result, write_whole
 from pc_precision.runs.tables import scores, summarise
 
@@ -189,7 +190,7 @@ def test_two_files_of_one_run_must_agree(store, tmp_path):
 
 def test_the_commit_of_a_copy_without_git(tmp_path, monkeypatch):
     monkeypatch.delenv("PC_PRECISION_COMMIT", raising=False)
-    monkeypatch.setattr(results_module, "root", lambda: tmp_path)
+    monkeypatch.setattr(machine, "root", lambda: tmp_path)
     assert commit() == (None, None)
     for text, expected in (("abc123\n", ("abc123", None)), ("abc123 dirty", ("abc123", True)), ("abc123 clean", ("abc123", False)),
                            ("", (None, None))):
@@ -207,9 +208,9 @@ def test_the_commit_is_not_that_of_a_repository_around_us(tmp_path, monkeypatch)
     for words in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", "another project"]):
         subprocess.run(["git", *words], cwd=tmp_path, check=True)
     (tmp_path / "site-packages").mkdir()
-    monkeypatch.setattr(results_module, "root", lambda: tmp_path / "site-packages")
+    monkeypatch.setattr(machine, "root", lambda: tmp_path / "site-packages")
     assert commit() == (None, None)
-    monkeypatch.setattr(results_module, "root", lambda: tmp_path.resolve())
+    monkeypatch.setattr(machine, "root", lambda: tmp_path.resolve())
     assert len(commit()[0]) == 40 and commit()[1] is False
 
 

@@ -349,7 +349,7 @@ def test_a_figure_refuses_runs_that_have_no_common_mean(draw):
 
 
 def test_every_algorithm_of_the_library_can_be_drawn():
-    from pc_precision.experiment import ALGORITHMS
+    from pc_precision.algorithms import ALGORITHMS
     from pc_precision.paper.items import ROWS
     from pc_precision.paper.style import LOOKS, PAIRED
     assert set(ROWS) == set(LOOKS) == set(PAIRED)

@@ -162,9 +162,9 @@ def test_runs_know_nothing_of_the_paper():
 
 
 def test_the_arrow_test_sees_an_arrow_that_points_up(monkeypatch):
-    assert {"runs.results.provenance", "checks.choose"} <= imports_of("runs.search") and room_of("runs.results.provenance") == "runs.results"
-    monkeypatch.setitem(ROOMS, "runs.results", 99)
-    with pytest.raises(AssertionError, match=r"runs.search \(25\) imports runs.results \(99\)"):
+    assert {"runs.store.write_whole", "checks.choose"} <= imports_of("runs.search") and room_of("runs.store.write_whole") == "runs.store"
+    monkeypatch.setitem(ROOMS, "runs.store", 99)
+    with pytest.raises(AssertionError, match=r"runs.search \(25\) imports runs.store \(99\)"):
         test_imports_point_to_lower_numbers("runs.search")
 
 

@@ -9,12 +9,13 @@ import optax
 import pytest
 
 from helpers_core import (NETS, arrival, as_type, backprop_loss, init, jitted, norm, says, setup, slow_relax, small_graph, small_mlp, worst, worst_layer)
-from pc_precision.energy import LOSSES, Output
-from pc_precision.inference import (READINGS, Settled, cone, dense, error_coordinates, follow, infer, relax, relax_dense, rows,
-                                    sweep)
-from pc_precision.layers import ACTIVATIONS, Dense, Network, Readout, Whole, feedforward, mlp, vgg
-from pc_precision.learning import Algorithm, forward, learn, weight_gradient
-from pc_precision.precision import Constant, Decaying, Silenced, Spiking
+from pc_precision.energy import LOSSES, Constant, Decaying, Output, Spiking
+from pc_precision.inference import READINGS, Settled, dense, rows
+from pc_precision.layers import Network, Whole, feedforward
+from pc_precision.learning import forward, weight_gradient
+from pc_precision.light_cone import cone, follow, relax, relax_dense
+from pc_precision.methods import error_coordinates, sweep
+from pc_precision.networks import ACTIVATIONS, Dense, Readout, mlp
 
 X_STEP = 0.25                 # not the spike, or layers that reset themselves exactly would stand still
 SCHEDULES = {

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pc_precision.experiment import PRESETS, Experiment, configurations
-from pc_precision.paper.items import (
-    ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches, found_searches, grid, items,
-    larger_scale, plans,
-    store_of, untuned)
+from pc_precision.algorithms import PRESETS
 from pc_precision.cli import cells, is_parameters, notebooks
+from pc_precision.experiment import Experiment, configurations
+from pc_precision.paper.items import (ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches,
+                                      found_searches, grid, items, larger_scale, plans, store_of, untuned)
 from pc_precision.runs.results import as_settings, kept
 from pc_precision.runs.store import Store
 

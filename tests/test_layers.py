@@ -10,11 +10,11 @@ from flax import nnx
 
 from helpers_core import says, worst
 from pc_precision.checks import choose
-from pc_precision.layers import (
-    ACTIVATIONS, Block, Dense, Network, Readout, Residual, Whole, as_layer, feedforward, mlp, predictions, uniform, vgg)
-from pc_precision.precision import Constant
+from pc_precision.energy import Constant
+from pc_precision.layers import Network, Whole, as_layer, feedforward, predictions
 from pc_precision.learning import weight_gradient
-from pc_precision.inference import relax, relax_dense
+from pc_precision.light_cone import relax, relax_dense
+from pc_precision.networks import ACTIVATIONS, Block, Dense, Readout, Residual, mlp, uniform, vgg
 
 KEY = jax.random.key(0)
 

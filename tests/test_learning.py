@@ -8,12 +8,13 @@ import optax
 import pytest
 
 from helpers_core import (NETS, arrival, as_type, backprop_loss, energy_loss, forward_update_loss, jitted, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer)
-from pc_precision.energy import LOSSES, Output, energy, errors, layer_energies
-from pc_precision.layers import Dense, Network, Readout, Residual, feedforward, mlp, predictions
-from pc_precision.learning import (Algorithm, Lesson, forward, learn, pc,
-                                   weight_gradient)
-from pc_precision.precision import Constant, Spiking
-from pc_precision.inference import cone, dense, error_coordinates, relax, sweep
+from pc_precision.energy import LOSSES, Constant, Output, Spiking, errors, layer_energies, total_energy
+from pc_precision.inference import dense
+from pc_precision.layers import Network, feedforward, predictions
+from pc_precision.learning import Algorithm, Lesson, forward, learn, pc, weight_gradient
+from pc_precision.light_cone import cone, relax
+from pc_precision.methods import error_coordinates, sweep
+from pc_precision.networks import Dense, Readout, Residual, mlp
 
 relax, weight_gradient, feedforward, predictions, learn = map(jitted, (relax, weight_gradient, feedforward, predictions, learn))
 
@@ -150,7 +151,7 @@ def test_a_rule_may_be_a_function_of_your_own(x64):
 
     def halfway(net, params, stats, x, relaxed):
         inputs = jax.tree.map(lambda a, b: (a + b) / 2, relaxed.initial, relaxed.final)
-        return energy(errors(relaxed.final, predictions(net, params, stats, x, inputs)))
+        return total_energy(errors(relaxed.final, predictions(net, params, stats, x, inputs)))
 
     grads, _ = weight_gradient(net, params, stats, x, relaxed, halfway)
     # the readout's own gradient, by hand: -(x_L - mu_L) outer its input

@@ -6,12 +6,16 @@ import pytest
 
 import pc_precision as pc
 from helpers_core import backprop_loss, init, jitted, norm, says, worst
-from pc_precision.experiment import Experiment, Named, expected_sizes, mupc_settings, network, silent
-from pc_precision.inference import cone, dense, relax
-from pc_precision.layers import Network, PreActivation, feedforward, mupc
+from pc_precision.algorithms import Named, mupc_settings
+from pc_precision.energy import Constant, Spiking
+from pc_precision.experiment import Experiment
+from pc_precision.inference import dense
+from pc_precision.layers import Network, feedforward
 from pc_precision.learning import weight_gradient
+from pc_precision.light_cone import cone, relax
+from pc_precision.networks import PreActivation, mupc
 from pc_precision.paper.figures import depth as layers_of
-from pc_precision.precision import Constant, Spiking
+from pc_precision.protocol import expected_sizes, network, silent
 from pc_precision.training import train
 
 feedforward, relax, weight_gradient = map(jitted, (feedforward, relax, weight_gradient))

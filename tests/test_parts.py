@@ -11,7 +11,7 @@ from pc_precision import data
 from test_data import fake_images, write_tree
 from tools import parts
 
-prepare_module = importlib.import_module("pc_precision.prepare")
+prepare_module = importlib.import_module("pc_precision.preparation")
 
 
 @pytest.fixture

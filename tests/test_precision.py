@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from helpers_core import says
-from pc_precision.energy import Output
-from pc_precision.precision import Constant, Decaying, Spiking, since_arrival, unreached
+from pc_precision.energy import Constant, Decaying, Output, Spiking, since_arrival, unreached
 
 E, INF = np.exp(1.0), np.inf
 # exp(-s) / (1 + e^-1 + ...) turned over: the covariance s steps after arrival, with n steps left from arrival on

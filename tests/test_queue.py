@@ -13,8 +13,8 @@ from dataclasses import replace
 import pytest
 
 import pc_precision as pc
-from pc_precision.runs import checkpoints, queue
 from pc_precision.experiment import Experiment
+from pc_precision.runs import checkpoints, queue
 from pc_precision.runs.results import kept, read_store, results
 from pc_precision.runs.store import Store, read_run, same_result
 from pc_precision.runs.tables import incomplete, summarise

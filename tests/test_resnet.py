@@ -8,14 +8,17 @@ import optax
 import pytest
 
 from helpers_core import arrival, says, setup, worst
-from pc_precision.energy import Output, energy
-from pc_precision.experiment import PRESETS, Experiment, Named, network
-from pc_precision.inference import cone, dense, infer, rows, sweep
-from pc_precision.layers import ACTIVATIONS, Dense, Network, Readout, feedforward, mlp, predictions
+from pc_precision.algorithms import PRESETS, Named
+from pc_precision.energy import Constant, Output, Spiking, total_energy, unreached
+from pc_precision.experiment import Experiment
+from pc_precision.inference import dense, infer, rows
+from pc_precision.layers import Network, feedforward, predictions
 from pc_precision.learning import weight_gradient
+from pc_precision.light_cone import cone
+from pc_precision.methods import sweep
+from pc_precision.networks import ACTIVATIONS, RESNET, Conv, Copy, Dense, Head, Readout, convolve, mlp, resnet
 from pc_precision.paper.costs import flops, layer_flops
-from pc_precision.precision import Constant, Spiking, unreached
-from pc_precision.resnet import RESNET, Conv, Copy, Head, convolve, resnet
+from pc_precision.protocol import network
 from pc_precision.rounding import FORMATS, with_format
 
 ETA = 0.3
@@ -222,7 +225,7 @@ def test_a_weight_gradient_by_finite_differences(x64):
     net = small()
     params, stats, x, y = example(net)
     settled, grads = run(net, params, stats, x, y, Constant()(8, net.distance), "energy", dense, "pc", optax.sgd(0.05))
-    charged = jax.jit(lambda p: energy(jax.tree.map(jnp.subtract, settled.final, predictions(net, p, stats, x, settled.final))))
+    charged = jax.jit(lambda p: total_energy(jax.tree.map(jnp.subtract, settled.final, predictions(net, p, stats, x, settled.final))))
     for node in (0, 5, 6):                                   # the stem, a stride, a 1x1 convolution
         kernel, h = params[node]["kernel"], 1e-5
         direction = jnp.asarray(np.random.default_rng(1).normal(size=kernel.shape))

@@ -21,8 +21,9 @@ import pytest
 from helpers_core import says
 from pc_precision.data import load
 from pc_precision.experiment import Experiment
-from pc_precision.runs.results import kept, load_trained, metrics, predict, provenance, results
 from pc_precision.layers import feedforward
+from pc_precision.machine import provenance
+from pc_precision.runs.results import kept, load_trained, metrics, predict, results
 from pc_precision.runs.store import COLUMNS, Store, read_run, run_text
 from pc_precision.runs.tables import scores
 

@@ -6,14 +6,14 @@ import optax
 import pytest
 
 from helpers_core import init, jitted, worst, worst_layer
-from pc_precision.energy import LOSSES, Output
+from pc_precision.energy import LOSSES, Constant, Output, Spiking
 from pc_precision.experiment import Experiment
-from pc_precision.inference import cone, error_coordinates, infer, rows
-from pc_precision.layers import Network, feedforward, mlp, predictions, vgg
+from pc_precision.inference import infer, rows
+from pc_precision.layers import Network, feedforward, predictions
 from pc_precision.learning import Algorithm, algorithm_gradient, nudge_both_ways, nudge_by, weight_gradient
-from pc_precision.precision import Constant, Spiking
-from pc_precision.rivals import (alignment, augmented_lagrangian, equilibrium_propagation, fixed_predictions,
-                                 normalised)
+from pc_precision.light_cone import cone
+from pc_precision.methods import alignment, augmented_lagrangian, equilibrium_propagation, error_coordinates, fixed_predictions, normalised
+from pc_precision.networks import mlp, vgg
 
 
 feedforward, predictions, weight_gradient, alignment = map(jitted, (feedforward, predictions, weight_gradient, alignment))

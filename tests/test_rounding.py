@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from helpers_core import init, jitted
-from pc_precision.experiment import Experiment, Named
-from pc_precision.layers import Block, Dense, mlp, vgg
+from pc_precision.algorithms import Named
+from pc_precision.energy import Constant, Spiking
+from pc_precision.experiment import Experiment
 from pc_precision.learning import weight_gradient
+from pc_precision.light_cone import relax, relax_dense
+from pc_precision.networks import Block, Dense, mlp, vgg
 from pc_precision.rounding import (ADAM_EPSILON, FORMATS, METHODS, Rounded, compare, fates, gradients, measure, round_mantissa,
                                    rounded_product, rounding_rows, with_format)
-from pc_precision.precision import Constant, Spiking
-from pc_precision.inference import relax, relax_dense
 
 
 relax, relax_dense, weight_gradient, gradients = map(jitted, (relax, relax_dense, weight_gradient, gradients))

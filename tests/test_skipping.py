@@ -8,11 +8,13 @@ import optax
 import pytest
 
 from helpers_core import says, setup, small_graph, small_mlp, worst
-from pc_precision.energy import Output
-from pc_precision.inference import cone, dense, infer, relax, rows, sweep
-from pc_precision.layers import Dense, Network, feedforward, mlp, vgg
+from pc_precision.energy import Output, Silenced, Spiking
+from pc_precision.inference import dense, infer, rows
+from pc_precision.layers import Network, feedforward
 from pc_precision.learning import Algorithm, forward, learn, weight_gradient
-from pc_precision.precision import Silenced, Spiking
+from pc_precision.light_cone import cone, relax
+from pc_precision.methods import sweep
+from pc_precision.networks import Dense, mlp, vgg
 from pc_precision.skipping import product_norms, skip_bound
 
 # --- what hardly weighs, left out ---------------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ import papermill
 import pytest
 
 from pc_precision.experiment import Experiment
-from pc_precision.runs.results import results
-from pc_precision.runs.results import to_frame
+from pc_precision.runs.results import results, to_frame
 from pc_precision.runs.store import Store
 from pc_precision.runs.tables import scores, summarise
 

@@ -26,13 +26,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceShardin
 
 from pc_precision import kernels
 from pc_precision.data import COUNTS, DATASETS
-from pc_precision.devices import AXIS
-from pc_precision.experiment import Experiment, network
+from pc_precision.experiment import Experiment
+from pc_precision.machine import AXIS, commit
 from pc_precision.paper.costs import images_of, layer_flops, shapes, training_flops
 from pc_precision.paper.items import TIMING, grid
-from pc_precision.runs.results import commit
+from pc_precision.protocol import epoch_hyper, network, protocol
 from pc_precision.runs.store import write_whole
-from pc_precision.training import at_once, epoch_hyper, jit_evaluate, jit_steps, protocol, start
+from pc_precision.training import at_once, jit_evaluate, jit_steps, start
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "results" / "devices" / "programs.csv"

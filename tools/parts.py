@@ -50,7 +50,7 @@ def main() -> None:
     ask.add_argument("data", type=Path)
     ask.add_argument("--results", type=Path, default=Path("results"))
     args = ask.parse_args()
-    pc.devices.keep_warm()
+    pc.machine.keep_warm()
     for name, (item, settings, _) in PARTS.items():
         named = pc.Named(settings["datasets"], part(name, args.data))
         pc.results([replace(exp, dataset=named) for exp in pc.paper.items(item, "laptop", **settings)], args.results)

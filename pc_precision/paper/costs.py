@@ -23,17 +23,17 @@ import jax.numpy as jnp
 
 from ..checks import choose
 from ..data import COUNTS, DATASETS, DatasetInfo, load
-from ..experiment import Experiment, network
-from ..inference import GROWING
+from ..experiment import Experiment
 from ..kernels import TARGET
-from ..layers import Network, Residual, Whole
-from ..resnet import Conv, Head
+from ..layers import Network, Whole
+from ..light_cone import GROWING
+from ..networks import Conv, Head, Residual
 from .items import ITEMS, items
+from ..protocol import (
+    Hyper, Protocol, epoch_hyper, network, protocol, selection_of)
 from ..runs.queue import cost, epoch_seconds
 from ..runs.results import as_settings
-from pc_precision.training import (
-    Hyper, Protocol, data_of, epoch_hyper, jit_step, protocol, selection_of, start,
-    training_split)
+from ..training import data_of, jit_step, start, training_split
 
 # %% ../../nbs/32_costs.ipynb #93953726
 def shapes(net: Network, image: tuple) -> tuple[tuple, list]:

@@ -21,18 +21,19 @@ from typing import Any, Iterable, NamedTuple
 
 import numpy as np
 
+from ..algorithms import ALGORITHMS, CONFIGURATIONS
 from ..checks import choose
 from ..data import DATASETS
-from ..experiment import (
-    ALGORITHMS, CONFIGURATIONS, Experiment, depth)
+from ..experiment import Experiment
 from ..inference import READINGS
+from ..networks import depth
 from .items import NORMS, by_row, untuned
 from .style import (
     COLOURS, LOOKS, PAGE, PAIRED, SETTINGS, Line, colour_bar, epoch_axis, epoch_lines,
     legend_below, page_figure, patch_legend)
 from ..runs.results import as_settings
-from ..runs.tables import CELL, scores, summarise
 from ..runs.search import Search, importances, read_best, space, written
+from ..runs.tables import CELL, scores, summarise
 
 # %% ../../nbs/33_figures.ipynb #a9c250c0
 def front_steps(L: int, reading: str = "energy") -> np.ndarray:

@@ -22,12 +22,11 @@ from dataclasses import fields, replace
 from importlib.resources import files
 from typing import Any, Callable, Iterable
 
+from ..algorithms import ALGORITHMS, PRESETS, mupc_settings
 from ..checks import choose, unwritable
-from ..devices import processor
-from pc_precision.experiment import (
-    ALGORITHMS, PRESETS, Experiment, Known, configurations, has_settings,
-    mupc_settings)
+from ..experiment import Experiment, Known, configurations, has_settings
 from ..inference import READINGS
+from ..machine import processor
 from ..runs.results import distinct, kept
 from ..runs.search import Search, read_best, space, steps_of
 from ..runs.store import write_whole

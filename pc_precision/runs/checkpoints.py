@@ -25,8 +25,9 @@ import numpy as np
 
 from ..data import DatasetInfo
 from ..experiment import Experiment
+from ..protocol import make_plan
 from .store import Store, write_whole
-from ..training import Epoch, Info, State, make_plan, start
+from ..training import Epoch, Info, State, start
 
 # %% ../../nbs/21_checkpoints.ipynb #01dca28d
 def to_arrays(state: State) -> State:

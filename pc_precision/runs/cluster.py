@@ -22,13 +22,13 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple
 import jax
 
 from ..experiment import Experiment
+from ..machine import keep_warm, version
 from .queue import (
     Ended, Left, Limit, asked_by_signal, attempt, sentence, title, work_through)
-from ..devices import keep_warm
-from .results import Progress, loader, run_missing, version
-from .store import OUTCOMES, Store, run_text, write_whole
+from .results import Progress, loader, run_missing
 from .search import (
     Search, open_study, quiet, read_trials, save_record, search)
+from .store import OUTCOMES, Store, run_text, write_whole
 
 # %% ../../nbs/26_cluster.ipynb #df43d89c
 def the_package() -> Any:

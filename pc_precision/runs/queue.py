@@ -19,9 +19,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
-from .checkpoints import Checkpoints, checkpoints
 from ..experiment import Experiment
-from ..devices import processor
+from ..machine import processor
+from .checkpoints import Checkpoints, checkpoints
 from .results import Progress, as_settings, loader, run_missing, title
 from .store import OUTCOMES, Store, check_zip, read_run
 

@@ -21,13 +21,13 @@ from typing import Any, Callable, Iterable, Iterator
 
 import numpy as np
 
+from ..checks import check_whole, choose
 from ..data import Dataset
 from ..experiment import Experiment
-from ..checks import check_whole, choose
-from .results import provenance, version
+from ..machine import provenance, version
+from ..protocol import selection_of
 from .store import write_whole
-from ..training import (
-    best_epoch, data_of, finished, merit, selection_of, train)
+from ..training import best_epoch, data_of, finished, merit, train
 
 # %% ../../nbs/25_search.ipynb #beab42eb
 def table_5() -> dict[str, Any]:

@@ -15,6 +15,7 @@ import resource
 import statistics
 import sys
 import time
+import types
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -126,12 +127,15 @@ def real() -> type:
 
 
 def devices() -> Any:
-    "The module pc_precision.devices from its file, which runs in all environments."
-    path = ROOT / "pc_precision" / "devices.py"
-    spec = importlib.util.spec_from_file_location("devices", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The module pc_precision.machine, which runs in all environments.
+
+    A peer's environment has not installed the package, and lacks what all of it needs.
+    """
+    if importlib.util.find_spec("pc_precision") is None:
+        package = types.ModuleType("pc_precision")
+        package.__path__ = [str(ROOT / "pc_precision")]
+        sys.modules["pc_precision"] = package
+    return import_module("pc_precision.machine")
 
 
 def experiment(subject: str, net: str, batch: int, dtype: type) -> Any:

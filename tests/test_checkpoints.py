@@ -142,7 +142,7 @@ KILLED = """
 import importlib, sys
 r = importlib.import_module("pc_precision.runs.results")
 from pc_precision.experiment import Experiment
-from pc_precision.devices import keep_warm
+from pc_precision.machine import keep_warm
 keep_warm(sys.argv[2])
 exp = Experiment(model="mlp-6-6", algorithm="S+F-CN", limit=64, batch_size=32, epochs=320, patience=None)
 seen = lambda record: print(record.number, flush=True)

@@ -267,7 +267,7 @@ def logged(exp, *rest):
     with open(sys.argv[2], "a") as log: log.write(exp.key + "\\n")
     return original(exp, *rest)
 r.run = logged
-from pc_precision.devices import keep_warm
+from pc_precision.machine import keep_warm
 keep_warm(sys.argv[3])
 grid = [Experiment(model="mlp-4", limit=64, batch_size=32, epochs=2, augment=False, algorithm=a, seed=s)
         for a in ("PC", "BP", "S+F") for s in range(6)]

@@ -37,14 +37,42 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 CHAPTERS = """\
 # The library
 
-We write the package as these notebooks, in this order, and each of them imports only from those before it. A cell with a
-coloured edge is exported: it *is* the module. The other cells explain the module, show it at work and check it. Their
-outputs are those of the run that we committed. In Colab, first run `%pip install git+{git_url}` in a cell of its own.
+We write the package as these notebooks. Six parts lead through them in an order to read; the first takes an evening. A number says
+what a chapter may import: only chapters with lower numbers. A cell with a coloured edge is exported: it *is* the module. The other
+cells explain the module, show it at work and check it. Their outputs are those of the run that we committed. In Colab, first run
+`%pip install git+{git_url}` in a cell of its own.
+"""
+PART = """
+## {title}
+
+{about}
 
 | chapter | what is in it |
 | --- | --- |
 {rooms}
 """
+PARTS: dict[str, tuple[str, list[str]]] = {
+    "I. The method": (
+        "What predictive coding computes, and why errors fade with depth: read this in order.",
+        ["04_energy", "05_inference", "06_light_cone", "08_learning"]),
+    "II. Networks and methods": (
+        "What the method runs on, and what others compute in its place.",
+        ["02_layers", "03_networks", "07_methods", "09_skipping"]),
+    "III. An experiment": (
+        "From the name of an algorithm to a trained network.",
+        ["13_algorithms", "14_experiment", "15_protocol", "11_data", "16_training"]),
+    "IV. Keeping results": (
+        "A run becomes a file, a file becomes a row, and nothing is trained twice.",
+        ["20_store", "21_checkpoints", "22_results", "23_tables", "24_queue"]),
+    "V. Growing": (
+        "Many settings, many machines, and what they cost.",
+        ["25_search", "26_cluster", "32_costs"]),
+    "VI. The paper": (
+        "What its figures and tables train, how they are drawn, and which claims hold. [The paper](../paper/index.md) has the notebooks.",
+        ["31_items", "33_figures", "34_verdicts", "17_rounding"]),
+    "Appendix": (
+        "What every part uses and nobody needs to read first.",
+        ["00_checks", "01_kernels", "10_machine", "12_preparation", "30_style", "40_cli"])}
 
 
 def sources() -> dict[Path, str]:
@@ -177,8 +205,9 @@ def write_notebook(source: Path, pages: dict[Path, str], keep: Kept) -> None:
 
 
 def library(pages: dict[Path, str]) -> list[Path]:
-    """The numbered notebooks, in order."""
-    return [path for path, page in pages.items() if page.startswith("library/")]
+    """The numbered notebooks, in the order in which a reader meets them."""
+    by_stem = {path.stem: path for path, page in pages.items() if page.startswith("library/")}
+    return [by_stem[stem] for _, stems in PARTS.values() for stem in stems]
 
 
 def paper(pages: dict[Path, str]) -> dict[str, Path]:
@@ -193,9 +222,12 @@ def hidden(names: list[str]) -> str:
 
 
 def write_library_index(pages: dict[Path, str]) -> None:
-    """The chapters, each with what its module says it is."""
-    rooms = "".join(f"| [{path.stem[:2]} {title(path)}]({path.name}) | {about(module_of(path))} |\n" for path in library(pages))
-    write("library/index.md", CHAPTERS.format(git_url=settings()["git_url"], rooms=rooms) + hidden([chapter(path) for path in library(pages)]))
+    """The chapters by parts, each with what its module says it is."""
+    by_stem, text = {path.stem: path for path in library(pages)}, CHAPTERS.format(git_url=settings()["git_url"])
+    for name, (told, stems) in PARTS.items():
+        rooms = "".join(f"| [{stem[:2]} {title(by_stem[stem])}]({stem}.ipynb) | {about(module_of(by_stem[stem]))} |\n" for stem in stems)
+        text += PART.format(title=name, about=told, rooms=rooms)
+    write("library/index.md", text + hidden([chapter(path) for path in library(pages)]))
 
 
 def write_paper_index(pages: dict[Path, str], keep: Kept) -> None:

@@ -142,8 +142,18 @@ def room_of(imported: str) -> str | None:
     return next((module for module in sorted(ROOMS, key=len, reverse=True) if imported == module or imported.startswith(module + ".")), None)
 
 
-def test_numbers_of_rooms_are_unique():
+def test_numbers_of_rooms_are_unique_and_none_is_missing():
     assert len(set(ROOMS.values())) == len(ROOMS) == len(LIBRARY)
+    floors = [[number for number in sorted(ROOMS.values()) if low <= number < high] for low, high in ((0, 20), (20, 30), (30, 40), (40, 50))]
+    assert [floor for floor in floors if floor != list(range(floor[0], floor[0] + len(floor)))] == [] and floors[0][0] == 0
+
+
+def test_every_chapter_stands_in_one_part_of_the_book():
+    tree = ast.parse((ROOT / "docs" / "gather.py").read_text(encoding="utf-8"))
+    parts, = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.AnnAssign) and node.target.id == "PARTS"]
+    assert sorted(stem for _, stems in parts.values() for stem in stems) == [path.stem for path in LIBRARY]
+    # the method comes first, and each of its chapters builds on those before it
+    assert [*parts][0] == "I. The method" and parts["I. The method"][1] == sorted(parts["I. The method"][1])
 
 
 @pytest.mark.parametrize("module", [module for module in ROOMS if module != "cli"])

@@ -16,8 +16,8 @@ import pc_precision as pc
 from pc_precision.data import DATASETS
 from pc_precision.energy import unreached
 from pc_precision.paper.figures import FLOOR, front_steps, kinds, net_names
-from pc_precision.paper.items import row_of, untuned
-from pc_precision.paper.style import COLOURS, LOOKS, PAIRED, RIVALS
+from pc_precision.paper.profiles import row_of, untuned
+from pc_precision.paper.style import COLOURS, LOOKS, PAIRED, RIVAL_LOOKS
 from pc_precision.runs.results import about_run, to_frame
 from pc_precision.runs.tables import scores
 
@@ -174,7 +174,7 @@ def is_told(name: str, settings: Iterable[dict[str, Any]]) -> bool:
 def line_of(row: str) -> dict[str, Any]:
     """How the house draws a row: colour, line, marker, and the group of the paper's algorithms in which the page lists it."""
     look = LOOKS.get(row, LOOKS["BP"])
-    kind = "rivals" if row in RIVALS else "nudged" if "-CN" in row else "paper"
+    kind = "rivals" if row in RIVAL_LOOKS else "nudged" if "-CN" in row else "paper"
     return {"name": row, "colour": COLOURS[look.colour], "style": look.style, "marker": look.marker, "hollow": look.hollow, "kind": kind}
 
 

@@ -69,7 +69,7 @@ PARTS: dict[str, tuple[str, list[str]]] = {
         ["25_search", "26_cluster", "32_costs"]),
     "VI. The paper": (
         "What its figures and tables train, how they are drawn, and which claims hold. [The paper](../paper/index.md) has the notebooks.",
-        ["31_items", "33_figures", "34_verdicts", "17_rounding"]),
+        ["31_profiles", "33_figures", "34_verdicts", "17_rounding"]),
     "Appendix": (
         "What every part uses and nobody needs to read first.",
         ["00_checks", "01_kernels", "10_machine", "12_preparation", "30_style", "40_cli"])}

@@ -15,7 +15,7 @@ from pc_precision.data import DATASETS
 from pc_precision.energy import LOSSES
 from pc_precision.experiment import BATCH_NORM, DTYPES, PRECISIONS, SELECT
 from pc_precision.inference import READINGS
-from pc_precision.networks import ACTIVATIONS, KEEP, MODELS
+from pc_precision.networks import ACTIVATIONS, MODELS, OLD_SHARE
 
 ARRAY, FRAME, PATH, STORE = ":py:class:`jax.Array`", ":py:class:`pandas.DataFrame`", ":py:class:`pathlib.Path` | ``str``", ":py:class:`~pc_precision.runs.Store`"
 NUMBER, FIGURE, NAMES = f"``float`` | {ARRAY}", "matplotlib ``Figure``", "a name, a list of names or ``None``"
@@ -43,7 +43,7 @@ EXPERIMENT = {
     "batch_norm": f"{listed(BATCH_NORM)}: no BatchNorm, statistics updated at every pass, BatchNorm Freezing",
     "seed": "of the weights, the order of the images, augmentation and random nudging",
     "width": "factor of all channels of a VGG or ResNet", "activation": f"one of {listed(ACTIVATIONS)}",
-    "bn_mode": f"what BatchNorm normalises by while it trains: {listed(KEEP)}, the batch or the running average",
+    "bn_mode": f"what BatchNorm normalises by while it trains: {listed(OLD_SHARE)}, the batch or the running average",
     "padding": "0 or 1 pixels around each convolution of a VGG; None: the paper's choice for each VGG",
     "T": "steps of inference; None: the number of layers (twice that for PC-ALM, 5 for ePC)",
     "x_step": "step size of the activities; None: the algorithm's", "momentum": "of the activities; None: the algorithm's",

@@ -11,7 +11,7 @@ import nbformat
 
 import pc_precision as pc
 from pc_precision.paper.figures import PUBLISHED
-from pc_precision.paper.items import NOTHING, PROFILES
+from pc_precision.paper.profiles import NOTHING, PROFILES
 
 TABLE = Path(__file__).resolve().parent / "_static" / "table.svg"
 NO_COPY = "Not transcribed: we have no readable copy of these numbers."

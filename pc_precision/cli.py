@@ -24,7 +24,7 @@ import click
 from .checks import choose, unwritable
 from .experiment import Experiment
 from .machine import keep_warm, processor, provenance
-from .paper.items import PROFILES, items, plans, store_of
+from .paper.profiles import PROFILES, items, plans, store_of
 from .runs.checkpoints import under_way
 from .runs.cluster import Cluster, Order, search_on
 from .runs.queue import Job, cost, epoch_seconds, sentence, start, work

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['NOISE', 'GROWING', 'follow', 'nearer', 'rest_of', 'initial_pass', 'pull', 'pulls', 'backward', 'at_rest', 'still',
-           'full', 'Moving', 'start', 'predict', 'left_out', 'predicted', 'local_gradient', 'output_error', 'moved',
-           'clamped', 'read_moving', 'grows', 'cone', 'check_resting', 'check_numbers', 'check_covariance', 'as_output',
-           'relax', 'relax_dense', 'first_order_sizes']
+           'full', 'Moving', 'start_moving', 'predict_layer', 'left_out', 'predicted', 'local_gradient', 'output_error',
+           'moved', 'clamped', 'read_moving', 'grows', 'cone', 'check_resting', 'check_inference', 'check_covariance',
+           'as_output', 'relax', 'relax_dense', 'first_order_sizes']
 
 # %% ../nbs/06_light_cone.ipynb #b0d318f9
 from functools import partial
@@ -151,7 +151,7 @@ class Moving(NamedTuple):
     eps: tuple | None
 
 
-def start(solver: Any, net: Network, params: tuple, stats: tuple, x: Any,
+def start_moving(solver: Any, net: Network, params: tuple, stats: tuple, x: Any,
           output: Output, number: bool) -> Moving:
     """The state before the first step: a feed-forward pass and a displaced output.
 
@@ -166,7 +166,7 @@ def start(solver: Any, net: Network, params: tuple, stats: tuple, x: Any,
         still(products, number), dmu, d)
 
 # %% ../nbs/06_light_cone.ipynb #82459e92
-def predict(net: Network, params: tuple, x: Any, state: Moving, number: int,
+def predict_layer(net: Network, params: tuple, x: Any, state: Moving, number: int,
             d: tuple) -> tuple[Any, Any]:
     """Displacements of a layer's product and prediction.
 
@@ -196,7 +196,7 @@ def predicted(net: Network, params: tuple, x: Any, state: Moving,
     changes = []
     for l, w in enumerate(weights, 1):
         old = state.dz[l - 1], state.dmu[l - 1]
-        new = old if left_out(w) else predict(net, params, x, state, l, state.d)
+        new = old if left_out(w) else predict_layer(net, params, x, state, l, state.d)
         changes.append(new)
     dz, dmu = zip(*changes)
     return state._replace(dz=dz, dmu=dmu, eps=jax.tree.map(jnp.subtract, state.d, dmu))
@@ -287,7 +287,7 @@ def cone(solver: optax.GradientTransformation,
     check_resting(solver)
 
     def init(net, params, stats, x, output):
-        return start(solver, net, params, stats, x, output, grows(net, growing))
+        return start_moving(solver, net, params, stats, x, output, grows(net, growing))
 
     def step(net, params, x, state, row):
         known = isinstance(row[0], tuple)
@@ -319,7 +319,7 @@ def check_resting(solver: optax.GradientTransformation) -> None:
                 "(no weight decay, no noise); use the inference `dense` for this one")
 
 # %% ../nbs/06_light_cone.ipynb #2d5666df
-def check_numbers(x: Any, x_step: Any, momentum: Any) -> None:
+def check_inference(x: Any, x_step: Any, momentum: Any) -> None:
     """Raise a ValueError for inputs, a step or a momentum out of range.
 
     Inputs must be finite, the step positive, the momentum at least 0. Traced values
@@ -368,7 +368,7 @@ def relax(net: Network, params: tuple, stats: tuple, x: Any, y: Any, covariance:
     traced. Raises ValueError for an unknown reading, shapes that do not fit, numbers
     out of range.
     """
-    check_numbers(x, x_step, momentum)
+    check_inference(x, x_step, momentum)
     check_covariance(covariance, len(net))
     table = rows(net, covariance, reading)
     way = inference(optax.sgd(x_step, momentum, nesterov))

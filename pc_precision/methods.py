@@ -16,7 +16,7 @@ import optax
 from .inference import Inference, add, descend, final_energies, scale
 from .light_cone import (
     Moving, backward, clamped, full, grows, local_gradient, moved, output_error,
-    predict, predicted, read_moving, start, still)
+    predict_layer, predicted, read_moving, start_moving, still)
 
 # %% ../nbs/07_methods.ipynb #bc213559
 def error_coordinates(solver: optax.GradientTransformation) -> Inference:
@@ -27,7 +27,7 @@ def error_coordinates(solver: optax.GradientTransformation) -> Inference:
     far fewer steps.
     """
     def init(net, params, stats, x, output):
-        return start(solver, net, params, stats, x, output, False)
+        return start_moving(solver, net, params, stats, x, output, False)
 
     def step(net, params, x, state, row):
         weights, rates = row
@@ -41,7 +41,7 @@ def error_coordinates(solver: optax.GradientTransformation) -> Inference:
             solver, gradient, state.solver, state.unknowns, state.unknowns)
         d, dz, dmu = (), (), ()
         for l in range(1, len(net) + 1):
-            product, prediction = predict(net, params, x, state, l, d)
+            product, prediction = predict_layer(net, params, x, state, l, d)
             dz, dmu = (*dz, product), (*dmu, prediction)
             d = (*d, add(eps[l - 1], prediction) if l < len(net) else state.d[-1])
         eps_now = (*eps, output_error(state, dmu[-1]))
@@ -57,7 +57,7 @@ def sweep() -> Inference:
     One pass down gives every layer its error, and steps change nothing.
     """
     def init(net, params, stats, x, output):
-        state = start(optax.identity(), net, params, stats, x, output, True)
+        state = start_moving(optax.identity(), net, params, stats, x, output, True)
         error = state.d[-1]
         deltas = backward(net, params, stats, x, state.initial, state.products, error)
         return state._replace(d=deltas, eps=deltas)
@@ -76,7 +76,7 @@ def fixed_predictions(solver: optax.GradientTransformation,
     backpropagation's errors. Use the rule `forward`. growing: see `cone`.
     """
     def init(net, params, stats, x, output):
-        return start(solver, net, params, stats, x, output, grows(net, growing))
+        return start_moving(solver, net, params, stats, x, output, grows(net, growing))
 
     def step(net, params, x, state, row):
         gradient = local_gradient(net, params, x, state, state.d, row)
@@ -120,7 +120,7 @@ def equilibrium_propagation(solver: optax.GradientTransformation,
     """
     def init(net, params, stats, x, output):
         number = grows(net, growing)
-        state = start(solver, net, params, stats, x, output, number)
+        state = start_moving(solver, net, params, stats, x, output, number)
         rest = still(state.initial, number)
         return state._replace(unknowns=rest, solver=solver.init(rest), d=rest, eps=rest)
 
@@ -176,7 +176,7 @@ def augmented_lagrangian(solver: optax.GradientTransformation, alpha: float = 1.
 
     def init(net, params, stats, x, output):
         number = grows(net, growing)
-        state = start(solver, net, params, stats, x, output, number)
+        state = start_moving(solver, net, params, stats, x, output, number)
         rest = still(state.initial[:-1], number)
         return Dual(state, rest, rest)
 

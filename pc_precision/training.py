@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['DISPATCH', 'State', 'Info', 'report', 'prepare_batch', 'as_targets', 'train_step', 'jit_step', 'jit_steps', 'at_once',
-           'train_epoch', 'jit_evaluate', 'evaluate', 'merit', 'jit_init', 'start', 'diverged', 'Epoch', 'best_epoch',
-           'finished', 'data_of', 'check_data', 'check_augmentation', 'training_split', 'train', 'one_epoch']
+           'train_epoch', 'jit_evaluate', 'evaluate', 'merit', 'jit_init', 'first_state', 'diverged', 'Epoch',
+           'best_epoch', 'finished', 'data_of', 'check_data', 'check_augmentation', 'training_split', 'train',
+           'one_epoch']
 
 # %% ../nbs/16_training.ipynb #b8118d4f
 import time
@@ -205,8 +206,8 @@ def evaluate(plan: Plan, params: tuple, stats: tuple, split: Split,
                 loss=plan.loss, dtype=plan.dtype)
     batch, total, mesh = min(batch, len(split.labels)), 0.0, mesh_under(params)
     batch += -batch % (mesh.size if mesh else 1)  # an equal part for each device
-    for start in range(0, len(split.labels), batch):
-        images, labels = (np.asarray(a[start:start + batch]) for a in split)
+    for first_state in range(0, len(split.labels), batch):
+        images, labels = (np.asarray(a[first_state:first_state + batch]) for a in split)
         short = batch - len(labels)
         padded = lambda a: np.pad(a, [(0, short)] + [(0, 0)] * (a.ndim - 1))
         images, labels = padded(images), padded(labels)
@@ -233,7 +234,7 @@ def jit_init(net: Network, key: jax.Array, shape: tuple,
     return net.init(key, jnp.zeros((1, *shape), dtype))
 
 
-def start(plan: Plan, seed: int) -> State:
+def first_state(plan: Plan, seed: int) -> State:
     "The state before the first epoch."
     init, key = jax.random.split(jax.random.key(seed))
     params, stats = jit_init(plan.net, init, tuple(plan.info.image), plan.dtype)
@@ -348,7 +349,8 @@ def train(exp: Experiment, data: Dataset, state: State | None = None,
     told, records = protocol(exp, data.info), list(records)
     mesh = mesh_of(exp.batch_size)
     check_augmentation(told.plan, data)
-    state = replicate(start(told.plan, told.seed) if state is None else state, mesh)
+    state = first_state(told.plan, told.seed) if state is None else state
+    state = replicate(state, mesh)
     device_data = replicate(
         tuple(training_split(told.selection, data, told.plan.batch_size)), mesh)
     first = len(records)

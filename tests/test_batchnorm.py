@@ -9,7 +9,7 @@ from pc_precision.energy import Constant, Spiking
 from pc_precision.layers import feedforward
 from pc_precision.learning import weight_gradient
 from pc_precision.light_cone import relax, relax_dense
-from pc_precision.networks import KEEP, batch_norm
+from pc_precision.networks import OLD_SHARE, batch_norm
 
 SHARE = {"batch": 0.9, "ema": 0.1}        # of the old running statistics: momentum 0.1 of the batch, and 0.1 of the old
 
@@ -26,7 +26,7 @@ def by_hand(z, params, mean, var):
 
 
 def test_the_share_of_the_old_statistics_that_a_pass_keeps():
-    assert KEEP == SHARE
+    assert OLD_SHARE == SHARE
 
 
 @pytest.mark.parametrize("mode", ["batch", "ema"])

@@ -23,7 +23,7 @@ from pc_precision.protocol import make_plan
 from pc_precision.runs import checkpoints as c
 from pc_precision.runs.results import Best, never, run
 from pc_precision.runs.store import Store, read_run, same_result
-from pc_precision.training import start, train
+from pc_precision.training import first_state, train
 
 store_module = importlib.import_module("pc_precision.runs.results")
 EXP = Experiment(model="mlp-6-6", algorithm="S+F", limit=64, batch_size=32, epochs=4, augment=False)
@@ -74,7 +74,7 @@ def rewrite(path, arrays=None, **changes):
 
 
 def latest(folder):
-    return c.latest(folder, EXP.key, c.shapes(EXP, DATA.info))
+    return c.latest(folder, EXP.key, c.state_shapes(EXP, DATA.info))
 
 
 # What is kept
@@ -90,11 +90,11 @@ def test_a_checkpoint_holds_every_bit_of_the_state_and_the_records(kept):
 
 def test_running_statistics_and_all_dtypes_come_back(tmp_path):
     exp = Experiment(model="vgg5", width=1 / 32, batch_norm="freeze", bn_mode="ema")
-    state = start(make_plan(exp, DATA.info), exp.seed)
+    state = first_state(make_plan(exp, DATA.info), exp.seed)
     assert jax.tree.leaves(state.stats), "the example needs statistics"
     before = jax.tree.map(np.array, c.to_arrays(state))
     c.save_checkpoint(tmp_path, state, {"key": exp.key, "sessions": [], "records": []})
-    assert same(c.to_arrays(c.latest(tmp_path, exp.key, c.shapes(exp, DATA.info)).state), before)
+    assert same(c.to_arrays(c.latest(tmp_path, exp.key, c.state_shapes(exp, DATA.info)).state), before)
 
 
 def test_two_are_kept_and_nothing_else(copy, kept):
@@ -238,15 +238,15 @@ def test_without_a_whole_one_the_run_starts_anew_and_ends_the_same(copy):
 
 
 def test_a_checkpoint_of_another_run_or_network_is_not_taken(copy):
-    other = c.shapes(replace(EXP, model="mlp-7-6"), DATA.info)
+    other = c.state_shapes(replace(EXP, model="mlp-7-6"), DATA.info)
     with pytest.raises(ValueError, match="is of another network or version"):
         c.read_checkpoint(copy / "000002.safetensors", EXP.key, other)
     with pytest.raises(ValueError, match="is of another run"):
-        c.read_checkpoint(copy / "000002.safetensors", "0" * 16, c.shapes(EXP, DATA.info))
+        c.read_checkpoint(copy / "000002.safetensors", "0" * 16, c.state_shapes(EXP, DATA.info))
 
 
 def test_a_newer_checkpoint_is_neither_read_nor_replaced(copy, kept):
-    rewrite(copy / "000002.safetensors", schema=c.SCHEMA + 1)
+    rewrite(copy / "000002.safetensors", schema=c.CHECKPOINT_SCHEMA + 1)
     with pytest.raises(ValueError, match="was written by a newer pc_precision .* update, or remove that file"):
         run(EXP, DATA, checkpoints=c.Checkpoints(copy, every=0))
     assert there(copy) == ["000001", "000002"]

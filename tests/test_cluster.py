@@ -274,11 +274,11 @@ NODES = [dict(Alive=True, Resources=dict(CPU=8.0, GPU=2.0)), dict(Alive=True, Re
 
 
 def test_a_run_gets_one_gpu_where_there_are_any_and_a_dead_node_has_none():
-    assert c.fitted(c.Cluster(), NODES).gpus == 1 and c.fitted(c.Cluster(), NODES[1:]).gpus == 0
-    assert c.fitted(c.Cluster(gpus=0, cores=32), NODES).gpus == 0
+    assert c.fit_gpus(c.Cluster(), NODES).gpus == 1 and c.fit_gpus(c.Cluster(), NODES[1:]).gpus == 0
+    assert c.fit_gpus(c.Cluster(gpus=0, cores=32), NODES).gpus == 0
     for wish in (dict(gpus=8), dict(gpus=1, cores=32)):
         with says("no node has"):
-            c.fitted(c.Cluster(**wish), NODES)
+            c.fit_gpus(c.Cluster(**wish), NODES)
 
 
 def test_as_many_workers_as_fit():

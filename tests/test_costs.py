@@ -17,10 +17,10 @@ from pc_precision.experiment import Experiment
 from pc_precision.layers import Module, Network
 from pc_precision.learning import RULES, forward, learn
 from pc_precision.networks import Block, Readout, mlp, vgg
-from pc_precision.paper.costs import (Step, by_device, compiled_programs, cost_table, costs, counted_table, every_table, flops, hours_of,
+from pc_precision.paper.costs import (Step, by_device, compiled_programs, cost_table, cost_rows, counted_table, every_table, flops, hours_of,
                                       images_of, largest_batches, layer_flops, measured_tables, operations, parameter_count, program_flops,
                                       shown, sizes, step_costs, step_flops, timing_table, training_flops)
-from pc_precision.paper.items import items
+from pc_precision.paper.profiles import items
 from pc_precision.protocol import Hyper, Plan, make_algorithm
 from pc_precision.runs.queue import cost, epoch_seconds
 from pc_precision.training import report
@@ -133,7 +133,7 @@ def test_seconds_leave_out_the_first_epochs_and_average_within_a_repeat():
 
 def test_costs_count_what_an_epoch_trains_on():
     exp = items("table6", "smoke", models="vgg5", algorithms="S+F")[0]
-    row = costs([exp]).iloc[0]
+    row = cost_rows([exp]).iloc[0]
     train = len(load("digits").train.labels)
     assert row.images == train // 32 * 32 and row.layers == row.steps == 5
     assert row.operations == flops(vgg("vgg5", 10, 1 / 16), (32, 32, 1), "forward", 5)
@@ -143,13 +143,13 @@ def test_costs_need_no_images_of_a_set_that_the_library_knows():
     some = [Experiment(dataset="cifar10", model="vgg5", algorithm="BP", select=select, limit=limit)
             for select, limit in (("test", None), ("validation", None), ("validation", 1000), ("test", 60_000))]
     # of 50,000, 45,000 and 1,000; a limit leaves out the validation images, and asks for no more than there are
-    assert list(costs(some, "nowhere").images) == [390 * 128, 351 * 128, 7 * 128, 351 * 128]
+    assert list(cost_rows(some, "nowhere").images) == [390 * 128, 351 * 128, 7 * 128, 351 * 128]
 
 
 def test_costs_count_the_images_of_a_set_of_ones_own():
     images, labels = np.zeros((300, 8, 8, 1), np.uint8), np.arange(300) % 2
     own = Named("mine", dataset("mine", (images, labels), (images, labels), (images, labels)))
-    row = costs([Experiment(dataset=own, model="mlp-16", algorithm="BP", batch_size=64)]).iloc[0]
+    row = cost_rows([Experiment(dataset=own, model="mlp-16", algorithm="BP", batch_size=64)]).iloc[0]
     assert row.images == 4 * 64
 
 

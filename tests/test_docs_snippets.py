@@ -91,7 +91,7 @@ def test_the_page_of_methods_quotes_the_numbers_that_are_stored():
     """Direction and size from results/alignment.csv, accuracy from the runs in results/."""
     import pandas as pd
     import pc_precision as pc
-    from pc_precision.paper.items import items
+    from pc_precision.paper.profiles import items
     text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
     table = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if line.count("|") == 8 and "---" not in line][1:]
     stored = pd.read_csv(ROOT / "results" / "alignment.csv")

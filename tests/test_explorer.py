@@ -12,7 +12,7 @@ import pytest
 
 import pc_precision as pc
 from pc_precision.energy import unreached
-from pc_precision.paper.items import by_row, untuned
+from pc_precision.paper.profiles import by_row, untuned
 from pc_precision.runs.tables import scores
 from test_site import CHROMIUM, CHECKS, SITE, browse, browser, read, watched
 

@@ -300,7 +300,7 @@ def test_odd_notes_under_a_right_digest_fall_back_too(tmp_path):
     kept = checkpoints.Checkpoints(tmp_path / EXP.key, every=0)
     run(EXP, DATA, checkpoints=kept, stop=lambda exp, seconds: True)
     [path] = checkpoints.checkpoints(kept.folder)
-    (arrays, notes), rng, like = checkpoints.read_parts(path), random.Random(3), checkpoints.shapes(EXP, DATA.info)
+    (arrays, notes), rng, like = checkpoints.read_parts(path), random.Random(3), checkpoints.state_shapes(EXP, DATA.info)
     taken = 0
     for _ in range(120):
         path.write_bytes(checkpoints.sealed(arrays, {"notes": json.dumps(mutated(rng, notes))}))

@@ -350,7 +350,7 @@ def test_a_figure_refuses_runs_that_have_no_common_mean(draw):
 
 def test_every_algorithm_of_the_library_can_be_drawn():
     from pc_precision.algorithms import ALGORITHMS
-    from pc_precision.paper.items import ROWS
+    from pc_precision.paper.profiles import ROWS
     from pc_precision.paper.style import LOOKS, PAIRED
     assert set(ROWS) == set(LOOKS) == set(PAIRED)
     looks = [tuple(look) for name, look in LOOKS.items() if "(activity)" not in name]         # which looks as its algorithm alone does

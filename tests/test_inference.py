@@ -11,7 +11,7 @@ import pytest
 from helpers_core import (NETS, arrival, as_type, backprop_loss, init, jitted, norm, says, setup, slow_relax, small_graph, small_mlp, worst, worst_layer)
 from pc_precision.energy import LOSSES, Constant, Decaying, Output, Spiking
 from pc_precision.inference import READINGS, Settled, dense, rows
-from pc_precision.layers import Network, Whole, feedforward
+from pc_precision.layers import Network, WholeLayer, feedforward
 from pc_precision.learning import forward, weight_gradient
 from pc_precision.light_cone import cone, follow, relax, relax_dense
 from pc_precision.methods import error_coordinates, sweep
@@ -619,7 +619,7 @@ class Misleading(Named):
 @pytest.mark.parametrize("kind", [Named, Misleading])
 def test_an_object_with_an_attribute_called_linear_is_the_layer_that_it_applies(x64, kind):
     plain, own = Network((Dense(6), Dense(6), Readout(6))), Network((kind(), Dense(6), Readout(6)))
-    assert isinstance(own.layers[0], Whole)
+    assert isinstance(own.layers[0], WholeLayer)
     params, stats, x, y = setup(plain, (3, 6))
     for way in WAYS.values():
         results = []

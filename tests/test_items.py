@@ -9,7 +9,7 @@ import pytest
 from pc_precision.algorithms import PRESETS
 from pc_precision.cli import cells, is_parameters, notebooks
 from pc_precision.experiment import Experiment, configurations
-from pc_precision.paper.items import (ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches,
+from pc_precision.paper.profiles import (ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches,
                                       found_searches, grid, items, larger_scale, plans, store_of, untuned)
 from pc_precision.runs.results import as_settings, kept
 from pc_precision.runs.store import Store
@@ -184,7 +184,7 @@ def e_layers(model: str) -> int:
 
 
 def test_the_package_holds_what_the_searches_found():
-    """After a search: python -c "from pc_precision.paper.items import write_searches as w; w()"."""
+    """After a search: python -c "from pc_precision.paper.profiles import write_searches as w; w()"."""
     assert found_searches() == collect_searches(Path(__file__).parents[1] / "results" / "search")
     found = found_searches()["S+F (energy) vgg5"]
     exp = next(e for e in items("table1", "laptop", models="vgg5", algorithms="S+F (energy)"))
@@ -216,7 +216,7 @@ def test_untuned_is_what_nobody_searched():
 
 
 def test_a_search_of_few_trials_leaves_its_row_untuned(monkeypatch):
-    module = importlib.import_module("pc_precision.paper.items")
+    module = importlib.import_module("pc_precision.paper.profiles")
     few = {name: one | dict(trials=7) for name, one in found_searches().items()}
     monkeypatch.setattr(module, "found_searches", lambda: few)
     assert untuned(frame_of(items("table1", "laptop", models="vgg5", algorithms="PC"))).all()

@@ -11,7 +11,7 @@ from flax import nnx
 from helpers_core import says, worst
 from pc_precision.checks import choose
 from pc_precision.energy import Constant
-from pc_precision.layers import Network, Whole, as_layer, feedforward, predictions
+from pc_precision.layers import Network, WholeLayer, as_layer, feedforward, predictions
 from pc_precision.learning import weight_gradient
 from pc_precision.light_cone import relax, relax_dense
 from pc_precision.networks import ACTIVATIONS, Block, Dense, Readout, Residual, mlp, uniform, vgg
@@ -142,9 +142,9 @@ def test_a_chain_written_as_a_graph_gives_the_same_numbers():
 
 def test_what_is_no_layer_is_wrapped_whole_and_a_layer_stays_as_it_is():
     assert as_layer(Dense(3)) == Dense(3) and Network((Dense(3),)).layers == (Dense(3),)
-    assert isinstance(as_layer(nnx.Linear(3, 3, rngs=nnx.Rngs(0))), Whole)
+    assert isinstance(as_layer(nnx.Linear(3, 3, rngs=nnx.Rngs(0))), WholeLayer)
     linear = lambda rngs: nnx.Linear(3, 3, rngs=rngs)
-    assert isinstance(Residual(linear).layer, Whole) and as_layer(as_layer(linear)) == as_layer(linear)
+    assert isinstance(Residual(linear).layer, WholeLayer) and as_layer(as_layer(linear)) == as_layer(linear)
 
 
 # --- closed forms -------------------------------------------------------------------------------------------------------

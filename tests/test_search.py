@@ -20,7 +20,7 @@ from pc_precision.algorithms import ALGORITHMS
 from pc_precision.data import load
 from pc_precision.experiment import Experiment
 from pc_precision.paper.figures import found_table, space_table
-from pc_precision.paper.items import items, plan_search, plans as plans_of
+from pc_precision.paper.profiles import items, plan_search, plans as plans_of
 from pc_precision.runs.search import (FINISHED, Search, best_record, give_up_silent, heartbeat, importances, in_state, load_best,
                                       numbered_tpe, objective, one_trial, open_study, read_best, read_trials, search, space, trials_table)
 

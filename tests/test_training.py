@@ -26,7 +26,7 @@ from pc_precision.light_cone import relax, relax_dense
 from pc_precision.methods import error_coordinates, sweep
 from pc_precision.protocol import epoch_hyper, learning_rates, make_algorithm, make_plan, network, protocol, selection_of
 from pc_precision.training import (Epoch, best_epoch, data_of, diverged, evaluate, finished, jit_evaluate, jit_init, jit_step, jit_steps,
-                                   merit, report, start, train, train_epoch, train_step, training_split)
+                                   merit, report, first_state, train, train_epoch, train_step, training_split)
 
 feedforward, relax, relax_dense, infer, weight_gradient = map(jitted, (feedforward, relax, relax_dense, infer, weight_gradient))
 train_step = jax.jit(train_step, static_argnames="plan")
@@ -54,7 +54,7 @@ def batch():
 def test_a_backprop_step_is_adamw_on_the_squared_error():
     exp = replace(EXP, algorithm="BP", weight_decay=0.1)
     plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, 0)
-    state = start(plan, 0)
+    state = first_state(plan, 0)
     x, y = batch()
 
     def loss(params):
@@ -78,7 +78,7 @@ def test_one_dispatch_an_epoch_gives_the_steps_one_by_one():
     plan, hyper = make_plan(EXP, INFO), epoch_hyper(protocol(EXP, INFO), 3, 0)
     data = tuple(map(jnp.asarray, DATA.train))
     order = jnp.asarray(np.random.default_rng(0).permutation(96).reshape(3, 32))
-    state = start(plan, 0)
+    state = first_state(plan, 0)
     whole, infos = jit_steps(plan, jax.tree.map(jnp.copy, state), data, order, hyper)
     for i in range(3):
         state, info = jit_step(plan, state, data, order[i], hyper._replace(sign=hyper.sign[i], learning_rate=hyper.learning_rate[i]))
@@ -89,7 +89,7 @@ def test_one_dispatch_an_epoch_gives_the_steps_one_by_one():
 
 def test_algorithms_share_the_program_that_evaluates_their_network():
     jit_evaluate.clear_cache()
-    state = start(make_plan(EXP, INFO), 0)
+    state = first_state(make_plan(EXP, INFO), 0)
     found = [evaluate(make_plan(replace(EXP, algorithm=name), INFO), state.params, state.stats, DATA.test) for name in ("PC", "S+F", "BP")]
     assert found[0] == found[1] == found[2] and jit_evaluate._cache_size() == 1
 
@@ -97,7 +97,7 @@ def test_algorithms_share_the_program_that_evaluates_their_network():
 def test_an_epoch_that_compiles_ahead_is_the_same_epoch():
     plan, hyper = make_plan(EXP, INFO), epoch_hyper(protocol(EXP, INFO), 3, 0)
     data = tuple(map(jnp.asarray, DATA.train))
-    (state, info), (ahead, others) = (train_epoch(plan, start(plan, 0), data, hyper, first) for first in (False, True))
+    (state, info), (ahead, others) = (train_epoch(plan, first_state(plan, 0), data, hyper, first) for first in (False, True))
     for a, b in zip(jax.tree.leaves((state.params, info)), jax.tree.leaves((ahead.params, others))):
         np.testing.assert_array_equal(a, b)
 
@@ -105,9 +105,9 @@ def test_an_epoch_that_compiles_ahead_is_the_same_epoch():
 def test_an_epoch_in_pieces_is_the_epoch_in_one_dispatch(monkeypatch):
     plan, hyper = make_plan(EXP, INFO), epoch_hyper(protocol(replace(EXP, algorithm="S+F-CN"), INFO), 3, 0)
     data = tuple(map(jnp.asarray, DATA.train))
-    whole, info = train_epoch(plan, start(plan, 0), data, hyper)
+    whole, info = train_epoch(plan, first_state(plan, 0), data, hyper)
     monkeypatch.setattr(training, "DISPATCH", 2)             # three steps: one by one
-    pieces, others = train_epoch(plan, start(plan, 0), data, hyper)
+    pieces, others = train_epoch(plan, first_state(plan, 0), data, hyper)
     np.testing.assert_allclose(others.energies, info.energies, rtol=1e-4)
     for a, b in zip(jax.tree.leaves(pieces.params), jax.tree.leaves(whole.params)):
         np.testing.assert_allclose(a, b, atol=2e-5)
@@ -116,7 +116,7 @@ def test_an_epoch_in_pieces_is_the_epoch_in_one_dispatch(monkeypatch):
 def test_every_epoch_sees_every_image_once_in_another_order():
     seen = []
     plan, hyper = make_plan(EXP, INFO), epoch_hyper(protocol(EXP, INFO), 3, 0)
-    state = start(plan, 0)
+    state = first_state(plan, 0)
     for _ in range(2):
         _, shuffle = jax.random.split(state.key)
         seen.append(np.asarray(jax.random.permutation(shuffle, 96)))
@@ -170,7 +170,7 @@ def test_a_plan_that_skips_learns_as_if_what_it_skips_weighed_nothing_whatever_i
 def test_a_step_of_training_nudges_the_output_and_divides_by_beta(beta):
     exp = replace(EXP, algorithm="PC", x_step=0.2, momentum=0.0, augment=False, optimiser="sgd", weight_decay=0.0)
     plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, 0)
-    state, (x, y) = start(plan, 0), batch()
+    state, (x, y) = first_state(plan, 0), batch()
     now = hyper._replace(beta=jnp.float32(abs(beta)), sign=jnp.float32(np.sign(beta)), learning_rate=jnp.float32(1.0))
     new, _ = train_step(plan, state, jax.random.key(0), DATA.train.images[:32], DATA.train.labels[:32], now)
     net, params, output = plan.net, state.params, feedforward(plan.net, state.params, state.stats, x)[0][-1]
@@ -187,7 +187,7 @@ def test_a_step_of_training_keeps_the_statistics_of_its_learning_phase():
     exp = replace(EXP, dataset="digits", model="vgg5", width=1 / 32, batch_norm="freeze", algorithm="S+F", x_step=0.2, augment=False)
     plan, hyper = make_plan(exp, data.info), epoch_hyper(protocol(exp, data.info), 3, 0)
     images, labels = (jnp.asarray(part[:32]) for part in data.train)
-    state, x, y = start(plan, 0), normalise(images, data.info.mean, data.info.std), jax.nn.one_hot(labels, 10)
+    state, x, y = first_state(plan, 0), normalise(images, data.info.mean, data.info.std), jax.nn.one_hot(labels, 10)
     now = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
     new, _ = train_step(plan, state, jax.random.key(0), images, labels, now)
     settled = relax_dense(plan.net, state.params, state.stats, x, y, hyper.covariance, 0.2)
@@ -311,7 +311,7 @@ def test_no_rule_costs_a_forward_pass_of_its_own_and_backprop_nothing_extra():
 
 def test_evaluation_counts_what_numpy_counts_padding_left_out():
     plan = make_plan(EXP, INFO)
-    state = start(plan, 0)
+    state = first_state(plan, 0)
     split = toy(53, 5)
     x = jnp.asarray((split.images / 255 - 0.4) / 0.3, jnp.float32)
     output = np.asarray(feedforward(plan.net, state.params, state.stats, x)[0][-1])
@@ -331,7 +331,7 @@ def cross_entropy_of(output, labels):
 def test_evaluation_and_training_report_the_cross_entropy_of_an_experiment_whose_output_is_charged_so():
     exp = replace(EXP, output="cross_entropy")
     plan = make_plan(exp, INFO)
-    state = start(plan, 0)
+    state = first_state(plan, 0)
     split = toy(53, 5)
     output = feedforward(plan.net, state.params, state.stats, jnp.asarray((split.images / 255 - 0.4) / 0.3, jnp.float32))[0][-1]
     found = evaluate(plan, state.params, state.stats, split, batch=20)
@@ -346,7 +346,7 @@ def test_evaluation_and_training_report_the_cross_entropy_of_an_experiment_whose
 def test_a_backprop_step_on_cross_entropy_is_adamw_on_what_optax_calls_so():
     exp = replace(EXP, algorithm="BP", output="cross_entropy", weight_decay=0.1)
     plan, hyper = make_plan(exp, INFO), epoch_hyper(protocol(exp, INFO), 3, 0)
-    state, (x, y) = start(plan, 0), batch()
+    state, (x, y) = first_state(plan, 0), batch()
     loss = lambda p: optax.softmax_cross_entropy(feedforward(plan.net, p, state.stats, x)[0][-1], y).mean()
     learned, plan, params, stats, _ = learned_by(exp, x, y)
     for new, old, g in zip(*map(jax.tree.leaves, (learned.params, params, jax.jit(jax.grad(loss))(params))), strict=True):
@@ -361,7 +361,7 @@ def test_a_backprop_step_on_cross_entropy_is_adamw_on_what_optax_calls_so():
 
 def test_a_network_that_says_the_same_of_all_classes_is_right_by_chance_only():
     plan = make_plan(EXP, INFO)
-    state = start(plan, 0)
+    state = first_state(plan, 0)
     dead = jax.tree.map(jnp.zeros_like, state.params)
     split = toy(70, 3)
     assert np.isclose(evaluate(plan, dead, state.stats, split)["top1"], (split.labels == 0).mean())
@@ -480,7 +480,7 @@ def types_of_steps(dtype):
         exp = replace(EXP, algorithm=name, dtype=dtype, model="vgg5", width=1 / 64, batch_norm=norm)
         plan, hyper = make_plan(exp, info), epoch_hyper(protocol(exp, INFO), 3, 0)
         hyper = hyper._replace(sign=hyper.sign[0], learning_rate=hyper.learning_rate[0])
-        before = jax.eval_shape(lambda: start(plan, 0))
+        before = jax.eval_shape(lambda: first_state(plan, 0))
         given = jax.ShapeDtypeStruct((4, 32, 32, 1), jnp.uint8), jax.ShapeDtypeStruct((4,), jnp.int32)
         after, record = jax.eval_shape(lambda s, *a: train_step(plan, s, jax.random.key(0), *a, hyper), before, *given)
         found[f"{name}, {norm}"] = [real_types((before, after)), real_types(record)]
@@ -491,7 +491,7 @@ def types_of_steps(dtype):
 def an_epoch(dtype, **changes):
     "Types of the numbers of the state after an epoch, of its record; whether all parameters moved and all numbers are finite."
     exp = replace(EXP, dtype=dtype, epochs=1, **changes)
-    before = [np.asarray(a, np.float64) for a in jax.tree.leaves(start(make_plan(exp, INFO), 0).params)]
+    before = [np.asarray(a, np.float64) for a in jax.tree.leaves(first_state(make_plan(exp, INFO), 0).params)]
     [(state, record)] = list(train(exp, DATA))
     moved = all((a != np.asarray(b, np.float64)).any() for a, b in zip(before, jax.tree.leaves(state.params), strict=True))
     return [real_types(state), real_types(record.train), moved, not diverged(state, record.train)]
@@ -568,7 +568,7 @@ def test_states_stay_alive_while_training_goes_on():
 def test_an_optimiser_of_ones_own_moves_the_weights():
     exp = replace(OWN, optimiser=Named("slow", lambda rate, decay: optax.scale(-0.0)), epochs=1)
     state, _ = next(train(exp, data_of(exp)))
-    before = start(make_plan(exp, exp.dataset.value.info), exp.seed)
+    before = first_state(make_plan(exp, exp.dataset.value.info), exp.seed)
     assert all((a == b).all() for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(before.params)))
     for name in ("sgd", "lion"):
         (_, first), *_, (_, last) = train(replace(OWN, optimiser=name, learning_rate=1e-2), data_of(OWN))
@@ -587,10 +587,10 @@ def test_sgd_descends_the_gradient_with_weight_decay():
 def test_one_network_is_initialised_by_one_program():
     exp = replace(OWN, model="mlp-7")
     plan = make_plan(exp, plane().info)
-    start(plan, 0)
+    first_state(plan, 0)
     size = jit_init._cache_size()
     for other in (replace(exp, seed=1), replace(exp, algorithm="PC"), replace(exp, x_step=0.3)):
-        start(make_plan(other, plane().info), other.seed)
+        first_state(make_plan(other, plane().info), other.seed)
     assert jit_init._cache_size() == size
 
 

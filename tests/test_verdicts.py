@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pc_precision.paper.items import by_row
+from pc_precision.paper.profiles import by_row
 from pc_precision.paper.verdicts import (CLAIMS, FAILS, HOLDS, OF_A_READING, UNDECIDED, Difference, accuracies, batchnorm_freezing,
                                          centre_nudging, conclude, difference, energy_imbalance, first_layer_share, forward_update,
                                          judge, verdict_figure, verdict_table)

@@ -28,11 +28,11 @@ from pc_precision import kernels
 from pc_precision.data import COUNTS, DATASETS
 from pc_precision.experiment import Experiment
 from pc_precision.machine import AXIS, commit
-from pc_precision.paper.costs import images_of, layer_flops, shapes, training_flops
-from pc_precision.paper.items import TIMING, grid
+from pc_precision.paper.costs import images_of, layer_flops, product_shapes, training_flops
+from pc_precision.paper.profiles import TIMING, grid
 from pc_precision.protocol import epoch_hyper, network, protocol
 from pc_precision.runs.store import write_whole
-from pc_precision.training import at_once, jit_evaluate, jit_steps, start
+from pc_precision.training import at_once, jit_evaluate, jit_steps, first_state
 
 ROOT = Path(__file__).resolve().parent.parent
 STORED = ROOT / "results" / "devices" / "programs.csv"
@@ -103,7 +103,7 @@ def lowered(program: str, exp: Experiment, target: Target, devices: int) -> Any:
     size = at_once(steps)
     hyper = epoch_hyper(told, size, 0)
     with kernels.TARGET(target.platform):
-        state = shaped(jax.eval_shape(partial(start, plan, 0)), everywhere)
+        state = shaped(jax.eval_shape(partial(first_state, plan, 0)), everywhere)
         if program == "evaluate":
             batch = EVALUATED + -EVALUATED % devices
             part = (*images(plan, batch), np.ones(batch, bool))
@@ -144,7 +144,7 @@ def fewest(program: str, net: Any, image: tuple) -> int:
     "Convolutions that a program needs at least: one a layer forwards; in training both gradients, but for the first image's."
     window = lambda p: p["kernel"].shape[:-2] if p else ()
     # one of 1x1, or of a single place, is a matrix product
-    layers = sum(max(window(p), default=1) > 1 and max(z.shape[1:3]) > 1 for p, z in zip(*shapes(net, image)))
+    layers = sum(max(window(p), default=1) > 1 and max(z.shape[1:3]) > 1 for p, z in zip(*product_shapes(net, image)))
     return layers if program == "evaluate" else 3 * layers - 1
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import pc_precision as pc
 from pc_precision.data import DATASETS, _opened, _read_once, describe_set
-from pc_precision.paper.items import FIFTH, HALF
+from pc_precision.paper.profiles import FIFTH, HALF
 
 # of each set: the item, its parameters, the sum of the training images and labels
 PARTS = {"cifar100": ("table1", HALF, "0b05d259bcfa0094"), "tiny_imagenet": ("table2", FIFTH, "9ba918274afb67a2")}

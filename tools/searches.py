@@ -16,7 +16,7 @@ from optuna.distributions import FloatDistribution
 
 from pc_precision.experiment import Experiment
 from pc_precision.machine import keep_warm
-from pc_precision.paper.items import KNOWN, SEARCHED, collect_searches, grid, row_settings, searched_settings, write_searches
+from pc_precision.paper.profiles import KNOWN, SEARCHED, collect_searches, grid, row_settings, searched_settings, write_searches
 from pc_precision.runs.results import results
 from pc_precision.runs.search import Search, open_study, quiet, read_best, search
 

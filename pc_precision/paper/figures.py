@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['FLOOR', 'SPLITS', 'WIDE', 'SHORT', 'NORM_BARS', 'MODES', 'PUBLISHED', 'TUNED', 'front_steps', 'acting_covariance',
            'as_cell', 'write_cells', 'table_map', 'draw_front', 'layer_colours', 'layer_bar', 'energy_lines', 'shares',
-           'share_bars', 'energies_of', 'by_epoch', 'energy_column', 'width_in_words', 'size_of', 'energy_figure',
-           'imbalance', 'energies_in_words', 'imbalance_table', 'Box', 'draw_box', 'flow_chart', 'cell', 'norm_of',
-           'cells_of', 'mixed', 'by_norm', 'shallow_first', 'kinds', 'net_names', 'cell_names', 'untuned_cells',
-           'accuracy_table', 'to_markdown', 'save_table', 'caption', 'accuracies_in_words', 'depth_figure', 'whiskers',
-           'bars', 'chance_line', 'nudged_bars', 'nudging_figure', 'freezing_figure', 'ours', 'published', 'used_by',
-           'space_table', 'plot_history', 'plot_importances', 'plot_search', 'found_table', 'test_cell',
-           'round_to_three']
+           'share_bars', 'energies_of', 'by_epoch', 'energy_column', 'width_in_words', 'scale_in_words',
+           'energy_figure', 'imbalance', 'energies_in_words', 'imbalance_table', 'Box', 'draw_box', 'flow_chart',
+           'cell', 'norm_of', 'cells_of', 'mixed', 'by_norm', 'shallow_first', 'kinds', 'net_names', 'cell_names',
+           'untuned_cells', 'accuracy_table', 'to_markdown', 'save_table', 'caption', 'accuracies_in_words',
+           'depth_figure', 'whiskers', 'bars', 'chance_line', 'nudged_bars', 'nudging_figure', 'freezing_figure',
+           'ours', 'published', 'used_by', 'space_table', 'plot_history', 'plot_importances', 'plot_search',
+           'found_table', 'test_cell', 'round_to_three']
 
 # %% ../../nbs/33_figures.ipynb #1e51ce57
 import pathlib
@@ -27,9 +27,10 @@ from ..data import DATASETS
 from ..experiment import Experiment
 from ..inference import READINGS
 from ..networks import depth
-from .items import NORMS, by_row, untuned
+from .profiles import NORMS, by_row, untuned
 from .style import (
-    COLOURS, LOOKS, PAGE, PAIRED, SETTINGS, Line, colour_bar, epoch_axis, epoch_lines,
+    COLOURS, FIGURE_STYLE, LOOKS, PAGE, PAIRED, Line, colour_bar, epoch_axis,
+    epoch_lines,
     legend_below, page_figure, patch_legend)
 from ..runs.results import as_settings
 from ..runs.search import Search, importances, read_best, space, written
@@ -103,7 +104,7 @@ def table_map(ax: Any, table: Any, front: Any, limits: tuple, title: str = "") -
     ax.set(xlim=(-0.5, T - 0.5), ylim=(-0.5, L - 0.5), xlabel="step t",
            xticks=range(0, T, 1 + T // 11), yticks=every)
     ax.set_yticklabels([row + 1 for row in every])
-    ax.set_title(title, fontsize=SETTINGS["axes.titlesize"])
+    ax.set_title(title, fontsize=FIGURE_STYLE["axes.titlesize"])
     ax.grid(False)
     return image
 
@@ -218,7 +219,8 @@ def energy_column(axes: Any, run: Any) -> None:
     epoch_lines(axes[2], loss, SPLITS)
     epoch_lines(axes[3], accuracy, SPLITS)
     lost = " (diverged)" if (run.outcome == "diverged").any() else ""
-    axes[0].set_title(run.algorithm.iloc[0] + lost, fontsize=SETTINGS["axes.titlesize"])
+    size = FIGURE_STYLE["axes.titlesize"]
+    axes[0].set_title(run.algorithm.iloc[0] + lost, fontsize=size)
 
 # %% ../../nbs/33_figures.ipynb #70adc36e
 def width_in_words(frame: Any) -> str:
@@ -229,7 +231,7 @@ def width_in_words(frame: Any) -> str:
     return words + " (VGGs)" * bool(widths and frame["width"].isna().any())
 
 
-def size_of(frame: Any) -> str:
+def scale_in_words(frame: Any) -> str:
     "Data set, width and BatchNorm of the runs of a figure, for its title."
     norms = "BatchNorm Freezing" if {"bn", "freeze"} & set(frame.batch_norm) else ""
     parts = [frame.dataset.iloc[0], width_in_words(frame), norms]
@@ -259,7 +261,7 @@ def energy_figure(frame: Any) -> Any:
     layer_bar(fig, axes[:2], int(L))
     legend_below(fig, axes)
     fig.align_ylabels(axes[:, 0])
-    title = f"{frame.model.iloc[0].upper()}, {size_of(frame)}"
+    title = f"{frame.model.iloc[0].upper()}, {scale_in_words(frame)}"
     fig.suptitle(title, fontsize=9, weight="bold")
     fig.set_label("Layer energies, their shares, loss and accuracy over training: "
                   f"{title}. {energies_in_words(frame)}")

@@ -20,8 +20,8 @@ import numpy as np
 
 from ..inference import READINGS
 from .figures import norm_of, shallow_first
-from .items import PROFILES, SPIKING, by_row, untuned
-from .style import COLOURS, SETTINGS, page_figure
+from .profiles import PROFILES, SPIKING, by_row, untuned
+from .style import COLOURS, FIGURE_STYLE, page_figure
 from ..runs.tables import scores
 
 # %% ../../nbs/34_verdicts.ipynb #d7d85a90
@@ -640,7 +640,7 @@ def draw_difference(ax: Any, y: float, d: Difference, reach: float) -> None:
     marker, edge, face = SIGNS[d.verdict]
     if not d.n:
         ax.text(0.02 * reach, y, "not run", va="center",
-                fontsize=SETTINGS["xtick.labelsize"], color="#666666")
+                fontsize=FIGURE_STYLE["xtick.labelsize"], color="#666666")
         return
     half = d.half if d.half == d.half else 0.0
     ax.errorbar(d.mean, y, xerr=half, fmt=marker, color=COLOURS[edge], markersize=4.5,
@@ -706,7 +706,7 @@ def verdict_figure(verdicts: dict[str, list[Verdict]]) -> Any:
     tick = Line2D([], [], linestyle="", marker="|", markersize=9, color="#444444",
                   label="the claim: more than this")
     fig.legend(handles=[*handles, tick], loc="outside lower center", ncols=4,
-               fontsize=SETTINGS["legend.fontsize"], frameon=False)
+               fontsize=FIGURE_STYLE["legend.fontsize"], frameon=False)
     fig.set_label("Differences behind the verdicts with their 95 % intervals. "
                   + counted_words(verdicts))
     return fig

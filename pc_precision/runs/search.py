@@ -6,7 +6,8 @@
 __all__ = ['HEARTBEAT', 'SILENCE', 'FINISHED', 'TAKEN', 'TOLD', 'WHERE', 'NUMBERS', 'table_5', 'ends', 'written', 'hashed',
            'steps_of', 'space', 'Search', 'objective', 'numbered_tpe', 'open_storage', 'one_at_a_time', 'open_study',
            'quiet', 'in_state', 'heartbeat', 'give_up_silent', 'train_trial', 'one_trial', 'trials_table',
-           'best_record', 'save_record', 'read_best', 'load_best', 'read_trials', 'search', 'work', 'importances']
+           'best_record', 'save_record', 'read_best', 'load_best', 'read_trials', 'search', 'work_on_trials',
+           'importances']
 
 # %% ../../nbs/25_search.ipynb #7a9ffbad
 import contextlib
@@ -16,14 +17,14 @@ import pathlib
 import re
 import threading
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Iterator
 
 import numpy as np
 
 from ..checks import check_whole, choose
 from ..data import Dataset
-from ..experiment import Experiment
+from ..experiment import FIELD_DEFAULTS, Experiment
 from ..machine import provenance, version
 from ..protocol import selection_of
 from .store import write_whole
@@ -125,8 +126,8 @@ class Search:
     @property
     def key(self) -> str:
         "Hash of all that decides the trials, 8 hex digits; not of their number."
-        default = {f.name: f.default for f in fields(Experiment)}
-        fixed = replace(self.base, **{name: default[name] for name in self.space}).key
+        usual = {name: FIELD_DEFAULTS[name] for name in self.space}
+        fixed = replace(self.base, **usual).key
         spelt = {name: hashed(dist) for name, dist in self.space.items()}
         about = json.dumps([fixed, spelt, self.seed, self.startup, self.prune],
                            sort_keys=True)
@@ -436,13 +437,13 @@ def search(plan: Search, folder: Any = "results/search", data_dir: Any = None,
         with quiet():
             study = open_study(plan, storage or folder / "search.db")
             try:
-                work(plan, study, data_dir, progress)
+                work_on_trials(plan, study, data_dir, progress)
             finally:  # what is finished is on record even if this is interrupted
                 save_record(plan, study, folder)
     return read_trials(record.with_suffix(".csv"))
 
 
-def work(plan: Search, study: Any, data_dir: Any, progress: bool) -> None:
+def work_on_trials(plan: Search, study: Any, data_dir: Any, progress: bool) -> None:
     "Do trials until enough are finished."
     from tqdm.auto import tqdm
     data = data_of(plan.base, data_dir)

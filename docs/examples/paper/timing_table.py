@@ -5,7 +5,7 @@ small = dict(model="mlp-32-32", limit=128, batch_size=16, epochs=2)
 runs = [pc.Experiment(algorithm=name, **small) for name in ("BP", "S+F")]
 with tempfile.TemporaryDirectory() as store:
     frame = pc.results(runs, store, progress=False)
-table = pc.paper.timing_table(frame, pc.paper.costs(runs), first_epoch=2)
+table = pc.paper.timing_table(frame, pc.paper.cost_rows(runs), first_epoch=2)
 print(table[["T", "GFLOP an image"]])
 print(table.columns[1:4].tolist())      # what depends on the machine
 

@@ -1,7 +1,7 @@
 import pc_precision as pc
 
 runs = [pc.Experiment(model="vgg5", algorithm=name) for name in ("BP", "PC", "S+F")]
-table = pc.paper.costs(runs)
+table = pc.paper.cost_rows(runs)
 print(table[["images", "layers", "steps", "operations"]])
 
 # prints

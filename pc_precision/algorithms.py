@@ -221,7 +221,7 @@ CONFIGURATIONS: dict[tuple[str, str, str], dict] = {
         ("cifar100", "vgg13", "D+F"):
             (13, 0.6660, 0.7, 9.07e-5, 8.55e-4, "hard_tanh", None, 57.77)}.items()}
 
-
+# %% ../nbs/13_algorithms.ipynb #b96b9772
 def authors(dataset: str, model: str, algorithm: str) -> dict[str, Any]:
     """What the authors tuned for this data set, network and algorithm.
 
@@ -232,7 +232,7 @@ def authors(dataset: str, model: str, algorithm: str) -> dict[str, Any]:
         name: value for name, value in found.items()
         if name not in ("top1", "activation") and value is not None}
 
-
+# %% ../nbs/13_algorithms.ipynb #89ae196e
 # S+F of 2026, for ResNet10
 PROGRAM = dict(reading="energy", alpha=1.0, base=1000.0, x_step=0.8, momentum=0.1,
                nesterov=True)

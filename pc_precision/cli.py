@@ -139,7 +139,7 @@ def make_folder(folder: Path) -> None:
             error.errno, f"nothing can be written in {folder} ({error.strerror}): "
                          "choose another folder with --out")
 
-
+# %% ../nbs/40_cli.ipynb #9ac51b89
 @contextlib.contextmanager
 def one_sentence() -> Iterator[None]:
     "Errors of the library as one sentence for a person at a terminal."
@@ -188,7 +188,7 @@ def asked(function: Callable) -> Callable:
         function = add(function)
     return function
 
-
+# %% ../nbs/40_cli.ipynb #5f8f50cb
 @main.command("run")
 @asked
 @click.option("--out", default="out", show_default=True,
@@ -225,7 +225,7 @@ def run_notebook(name: str, profile: str, parameters: tuple, store: str, out: st
         from papermill.cli import papermill
         papermill.main(words, standalone_mode=False)
 
-
+# %% ../nbs/40_cli.ipynb #103f04b5
 @main.command("train")
 @asked
 @click.option("--data-dir", help="Where the data sets were prepared.")
@@ -266,7 +266,7 @@ def trained_before(name: str, parameters: dict[str, Any], job: Job, engine: str,
                   parameters.get("storage"))
     return something_left(job, cluster)
 
-
+# %% ../nbs/40_cli.ipynb #e93b3084
 @contextlib.contextmanager
 def helpers(number: int, words: list[str]) -> Iterator[None]:
     """Inside, so many more processes train; at the end they stop after their epoch.
@@ -324,7 +324,7 @@ def under_way_lines(store: str, there: set[str]) -> Iterator[str]:
             at = f"epoch {notes['epoch']} of {exp['epochs']}, last on {last['device']}"
             yield f"  under way: {what} seed {exp['seed']}: {at}"
 
-
+# %% ../nbs/40_cli.ipynb #f4b569dc
 @main.command()
 @click.option("--results", "store", default="results", show_default=True,
               help="The store of finished runs.")
@@ -349,7 +349,7 @@ def status(store: str) -> None:
         for row in status_lines(runs, device):
             click.echo(line(*row))
 
-
+# %% ../nbs/40_cli.ipynb #dc022945
 @main.group("results")
 def results_group() -> None:
     "Carry results from one machine to another."
@@ -379,7 +379,7 @@ def merge(sources: tuple, store: str) -> None:
         new = f"{merged.new} results merged into {store}"
         click.echo(f"{new}, {merged.there} were there")
 
-
+# %% ../nbs/40_cli.ipynb #be184eda
 @main.command()
 def info() -> None:
     "Versions and devices."

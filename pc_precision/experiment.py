@@ -39,7 +39,7 @@ SELECT = ("validation", "test")
 PRECISIONS = ("default", "high", "highest")
 DTYPES = ("float32", "bfloat16", "float64")
 
-
+# %% ../nbs/14_experiment.ipynb #f443bd13
 @dataclass(frozen=True)
 class Experiment:
     """One training run, described by its settings.
@@ -188,7 +188,7 @@ NAMED_KINDS: dict[str, Callable[[Any], bool]] = {
     "algorithm": lambda value: isinstance(value, Recipe),
     "optimiser": callable}
 
-
+# %% ../nbs/14_experiment.ipynb #c07e8b8e
 def check_named(exp: Experiment) -> None:
     """Check the `Named` values of an experiment.
 
@@ -208,7 +208,7 @@ def check_named(exp: Experiment) -> None:
             raise ValueError(f"{name} {own.name!r} holds {type(own.value).__name__}, "
                              f"which is no {name}: see Experiment")
 
-
+# %% ../nbs/14_experiment.ipynb #4af37145
 def check_names(exp: Experiment) -> None:
     """Check the names in an experiment.
 
@@ -302,7 +302,7 @@ def settings_key(settings: Mapping[str, Any]) -> str:
     chosen = {n: v for n, v in settings.items() if v != FIELD_DEFAULTS[n]}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
-
+# %% ../nbs/14_experiment.ipynb #ff5cc838
 def unused_settings(exp: Experiment) -> set[str]:
     "Names of the settings that do not matter for this experiment."
     recipe, names = exp.recipe, set()
@@ -327,7 +327,7 @@ def unused_settings(exp: Experiment) -> set[str]:
         names |= {"activation"}
     return names
 
-
+# %% ../nbs/14_experiment.ipynb #73cfe85f
 def resolve_settings(exp: Experiment) -> dict[str, Any]:
     "What `Experiment.settings` holds."
     settings = {f.name: as_name(getattr(exp, f.name)) for f in fields(exp)}
@@ -402,7 +402,7 @@ def has_settings(settings: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
     "Whether a run with these settings has all those of a table."
     return all(same_setting(n, settings.get(n), value) for n, value in table.items())
 
-
+# %% ../nbs/14_experiment.ipynb #259a7ff5
 class Known(NamedTuple):
     """Settings that somebody found together.
 

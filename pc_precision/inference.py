@@ -134,7 +134,7 @@ class DenseState(NamedTuple):
     stats: tuple
     solver: Any
 
-
+# %% ../nbs/05_inference.ipynb #4b0a35c1
 def dense(solver: optax.GradientTransformation, freeze: bool = True) -> Inference:
     """Equation (2) as it stands.
 

@@ -187,7 +187,7 @@ def check_parents(parents: Sequence, L: int) -> Parents:
             "be read by none")
     return parents
 
-
+# %% ../nbs/02_layers.ipynb #bca774ae
 def check_weights(weights: Sequence, L: int) -> tuple[float, ...]:
     """The weights of the energies of layers 1..L as floats.
 

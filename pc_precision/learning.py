@@ -155,7 +155,7 @@ def nudge_both_ways(beta: Any) -> Callable:
         return twice(x), replace(output, y=twice(output.y), beta=betas)
     return nudge
 
-
+# %% ../nbs/08_learning.ipynb #429f3242
 class Algorithm(NamedTuple):
     """An algorithm of the field.
 
@@ -249,7 +249,7 @@ def check_incremental(algorithm: Algorithm, activities: Any) -> None:
     if algorithm.T < 1:
         raise ValueError("tempo 'step' needs at least one step of inference, T = 1")
 
-
+# %% ../nbs/08_learning.ipynb #afd505cb
 def at_every_step(algorithm, optimiser, net, params, stats, state, x, output,
                   sign) -> Learned:
     "A weight step at every step of inference (iPC)."

@@ -75,7 +75,7 @@ def initial_pass(net: Network, params: tuple, stats: tuple,
         nodes.append(rest_of(layer, p, s)(products[-1]))
     return tuple(nodes[1:]), tuple(products)
 
-
+# %% ../nbs/06_light_cone.ipynb #07047526
 def pull(layer: Any, p: Any, s: Any, fed: Any, z: Any, eps: Any) -> Any:
     "J^T eps of a layer at the product `z`, shaped like what the layer is `fed`."
     g, = jax.vjp(rest_of(layer, p, s), z)[1](eps)
@@ -150,7 +150,7 @@ class Moving(NamedTuple):
     dmu: tuple
     eps: tuple | None
 
-
+# %% ../nbs/06_light_cone.ipynb #d817cd3f
 def start_moving(solver: Any, net: Network, params: tuple, stats: tuple, x: Any,
           output: Output, number: bool) -> Moving:
     """The state before the first step: a feed-forward pass and a displaced output.
@@ -185,7 +185,7 @@ def left_out(number: Any) -> bool:
     """Whether a weight or a rate is a plain 0, as in `spoken`."""
     return isinstance(number, int)
 
-
+# %% ../nbs/06_light_cone.ipynb #f1a7d7ef
 def predicted(net: Network, params: tuple, x: Any, state: Moving,
               weights: Any = None) -> Moving:
     """The state with products, predictions and errors that follow its displacements.
@@ -201,7 +201,7 @@ def predicted(net: Network, params: tuple, x: Any, state: Moving,
     dz, dmu = zip(*changes)
     return state._replace(dz=dz, dmu=dmu, eps=jax.tree.map(jnp.subtract, state.d, dmu))
 
-
+# %% ../nbs/06_light_cone.ipynb #a69427c0
 def local_gradient(net: Network, params: tuple, x: Any, state: Moving, eps: tuple,
                    row: tuple) -> tuple:
     """Equation (2), the gradient in the hidden activities.
@@ -222,7 +222,7 @@ def local_gradient(net: Network, params: tuple, x: Any, state: Moving, eps: tupl
         nothing[l] if left_out(rates[l - 1]) else scale(rates[l - 1], change(l))
         for l in range(1, len(net)))
 
-
+# %% ../nbs/06_light_cone.ipynb #d1dedf83
 def output_error(state: Moving, dmu: Any) -> Any:
     "The output's error: its displacement less the change of what the loss expects."
     expect, mu = state.output.loss.expect, state.initial[-1]
@@ -247,7 +247,7 @@ def clamped(net: Network, params: tuple, x: Any, state: Moving,
     state = predicted(net, params, x, state, weights)
     return state._replace(eps=(*state.eps[:-1], output_error(state, state.dmu[-1])))
 
-
+# %% ../nbs/06_light_cone.ipynb #1bdf5e02
 def read_moving(net: Network, params: tuple, x: Any, state: Moving) -> Settled:
     "The record of a state that follows displacements."
     d, dmu, eps = (
@@ -272,7 +272,7 @@ def grows(net: Network, growing: bool | None) -> bool:
     """
     return net.depth <= GROWING if growing is None else growing
 
-
+# %% ../nbs/06_light_cone.ipynb #f8ee5fae
 def cone(solver: optax.GradientTransformation,
          growing: bool | None = None) -> Inference:
     """Equation (2) on the light cone of the output's error.
@@ -303,7 +303,7 @@ def cone(solver: optax.GradientTransformation,
 
     return Inference(init, step, read)
 
-
+# %% ../nbs/06_light_cone.ipynb #1ed422c8
 def check_resting(solver: optax.GradientTransformation) -> None:
     """Raise a ValueError for a solver that moves what has no gradient.
 

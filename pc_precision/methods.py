@@ -159,7 +159,7 @@ class Dual(NamedTuple):
     multipliers: tuple
     effective: tuple
 
-
+# %% ../nbs/07_methods.ipynb #f5f7cfc3
 def augmented_lagrangian(solver: optax.GradientTransformation, alpha: float = 1.0,
                          rho: float = 1.0, growing: bool | None = None) -> Inference:
     """PC-ALM (Seely and Gould, 2026): errors add up in multipliers.

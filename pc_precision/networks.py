@@ -377,7 +377,7 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
         x, kernel, (stride, stride), ((1, 1), (1, 1)),
         dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-
+# %% ../nbs/03_networks.ipynb #7e2a8a67
 @dataclass(frozen=True)
 class Conv(Layer):
     """Activation -> convolution without bias -> [BatchNorm].
@@ -467,7 +467,7 @@ RESNET: dict[str, tuple[int, ...]] = {  # blocks in each stage
     "resnet10": (1, 1, 1, 1),
     "resnet18": (2, 2, 2, 2)}
 
-
+# %% ../nbs/03_networks.ipynb #900326b9
 def resnet(stages: str | Sequence[int], classes: int = 10, width: float = 1.0,
            activation: str = "gelu", batch_norm: str | None = None,
            skip_weight: float = 1.0) -> Network:

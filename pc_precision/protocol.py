@@ -93,7 +93,7 @@ class Plan:
     optimiser: Callable = OPTIMISERS["adamw"]
     table: tuple = ()
 
-
+# %% ../nbs/15_protocol.ipynb #e66ccd28
 class Selection(NamedTuple):
     """Which images train, whose accuracy selects an epoch, and when a run is over.
 
@@ -138,7 +138,7 @@ def make_plan(exp: Experiment, info: DatasetInfo) -> Plan:
         NUDGING[recipe.nudging].nudge, exp.reading, exp.nesterov, exp.augment,
         exp.batch_size, exp.matmul_precision, loss, exp.dtype, optimiser, table)
 
-
+# %% ../nbs/15_protocol.ipynb #2324af02
 def numbers_of(exp: Experiment) -> Hyper:
     """The numbers of an experiment.
 
@@ -229,7 +229,7 @@ def expected_sizes(exp: Experiment) -> np.ndarray:
     numbers = (settings[n] for n in ("x_step", "momentum", "nesterov", "reading"))
     return first_order_sizes(covariance(exp), *numbers)
 
-
+# %% ../nbs/15_protocol.ipynb #86395975
 def bp_gradient(L: int) -> np.ndarray:
     """Rough root mean squares (L,) of backpropagation's weight gradients at the start.
 

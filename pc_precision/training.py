@@ -193,7 +193,7 @@ def jit_evaluate(plan: Plan, params: tuple, stats: tuple, images: jax.Array,
     counted = loss, (rank < 1) & finite, (rank < 5) & finite
     return jnp.stack([(value * real).sum() for value in counted])
 
-
+# %% ../nbs/16_training.ipynb #34aefda9
 def evaluate(plan: Plan, params: tuple, stats: tuple, split: Split,
              batch: int = 500) -> dict[str, float]:
     """Mean loss, top-1 and top-5 accuracy over a split, with running statistics.
@@ -287,7 +287,7 @@ def data_of(exp: Experiment, data_dir: Any = None) -> Dataset:
         return load(exp.dataset, data_dir, limit=exp.limit)
     return exp.dataset.value._replace(train=limited(exp.dataset.value.train, exp.limit))
 
-
+# %% ../nbs/16_training.ipynb #2324981b
 def check_data(data: Dataset, select: str = "validation") -> None:
     """Check that a data set holds what its description says.
 
@@ -318,7 +318,7 @@ def check_augmentation(plan: Plan, data: Dataset) -> None:
             f"{data.info.name} holds {data.train.images.dtype} "
             f"{data.train.images.shape}: use augment=False")
 
-
+# %% ../nbs/16_training.ipynb #b85b816a
 def training_split(selection: Selection, data: Dataset, batch_size: int) -> Split:
     """The images to train on, at most as many as the selection's limit.
 
@@ -335,7 +335,7 @@ def training_split(selection: Selection, data: Dataset, batch_size: int) -> Spli
             *(np.concatenate(pair) for pair in zip(data.train, data.validation)))
     return train
 
-
+# %% ../nbs/16_training.ipynb #25f6c858
 def train(exp: Experiment, data: Dataset, state: State | None = None,
           records: tuple = ()) -> Iterator[tuple[State, Epoch]]:
     """Train epoch by epoch; yields (state, record) after each.

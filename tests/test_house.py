@@ -178,6 +178,55 @@ def test_the_arrow_test_sees_an_arrow_that_points_up(monkeypatch):
         test_imports_point_to_lower_numbers("runs.search")
 
 
+# Budgets: without them these counts rose every time
+
+EXPORTED = re.compile(r"#\|\s*export")
+# exported cells of more than 40 lines, and how many a chapter has: cut them where a sentence belongs; none may be added
+LONG_CELLS = {
+    "01_kernels": 1, "02_layers": 2, "03_networks": 3, "05_inference": 1, "14_experiment": 2, "20_store": 1, "21_checkpoints": 1,
+    "22_results": 2, "25_search": 1, "32_costs": 1, "34_verdicts": 1}
+# public names beyond 30 of a module
+MANY_NAMES = {
+    "06_light_cone": 31, "20_store": 33, "22_results": 51, "25_search": 34, "31_profiles": 64, "32_costs": 35, "33_figures": 63,
+    "34_verdicts": 58}
+
+
+def exported_cells(notebook: Path) -> list[str]:
+    return [source for cell in cells(notebook) if cell["cell_type"] == "code" and EXPORTED.match(source := "".join(cell["source"]))]
+
+
+def names_of(notebook: Path) -> list[str]:
+    """What a chapter defines at the top of its module."""
+    nodes = ast.parse("\n".join(exported_cells(notebook))).body
+    targets = [target for node in nodes if isinstance(node, (ast.Assign, ast.AnnAssign)) for target in getattr(node, "targets", [getattr(node, "target", None)])]
+    return list(dict.fromkeys([node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))] + [t.id for t in targets if isinstance(t, ast.Name)]))
+
+
+def test_no_exported_cell_is_longer_than_a_page_but_for_a_few_that_grow_fewer():
+    found = {path.stem: sum(source.count("\n") > 40 for source in exported_cells(path)) for path in NOTEBOOKS}
+    assert {stem: number for stem, number in found.items() if number} == LONG_CELLS, "cut the cell, or lower the number here"
+
+
+def test_no_module_has_more_than_thirty_public_names_but_for_a_few_that_grow_fewer():
+    found = {path.stem: len([n for n in names_of(path) if not n.startswith("_")]) for path in LIBRARY}
+    assert {stem: number for stem, number in found.items() if number > 30} == MANY_NAMES, "split the module, or lower the number here"
+
+
+def test_a_name_stands_in_one_module():
+    where: dict[str, list[str]] = {}
+    for path in LIBRARY:
+        for each in names_of(path):
+            where.setdefault(each, []).append(path.stem)
+    assert {each: stems for each, stems in where.items() if len(stems) > 1} == {}
+
+
+def test_no_public_name_hides_a_module():
+    import pc_precision as pc
+    for package in (pc, pc.runs, pc.paper):
+        hidden = [each for each in package.__all__ if f"{package.__name__}.{each}".removeprefix("pc_precision.") in ROOMS]
+        assert hidden == [], f"{package.__name__} cannot reach these modules"
+
+
 def test_the_front_page_of_the_package_is_short():
     import pc_precision as pc
     assert 30 <= len(set(pc.__all__) - {"paper", "runs"}) <= 40 and pc.__all__ == sorted(pc.__all__)

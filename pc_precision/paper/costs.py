@@ -64,7 +64,7 @@ def parameter_count(net: Network, image: tuple) -> int:
     params, _ = jax.eval_shape(net.init, jax.random.key(0), one)
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
-
+# %% ../../nbs/32_costs.ipynb #73a93e0a
 @functools.lru_cache(maxsize=256)  # tables ask for few networks many times
 def layer_flops(net: Network, image: tuple) -> list[int]:
     """F_l: operations of the product of each layer, forwards, for one image (H, W, C).
@@ -135,7 +135,7 @@ def product_flops(eqn: Any) -> int:
 
 PRODUCTS = ("dot_general", "conv_general_dilated")
 
-
+# %% ../../nbs/32_costs.ipynb #537d0d43
 class Values:
     """The values that a traced program computes, each once: what each costs and needs.
 
@@ -185,7 +185,7 @@ class Values:
                 wanted.extend(self.needs[value])
         return sum(self.flops[value] for value in seen)
 
-
+# %% ../../nbs/32_costs.ipynb #3250261d
 def program_flops(traced: Any) -> int:
     """Operations of the products in a traced program (`jax.make_jaxpr`).
 
@@ -214,7 +214,7 @@ def step_flops(exp: Experiment, info: DatasetInfo) -> int:
             told.plan, state, batch, array(jnp.int32), step_hyper(told))
     return program_flops(traced) // exp.batch_size
 
-
+# %% ../../nbs/32_costs.ipynb #bab66a16
 def training_flops(exp: Experiment, info: DatasetInfo) -> int:
     "Operations for one training image of an experiment on such a data set."
     recipe, settings, net = exp.recipe, exp.settings, network(exp, info.classes)
@@ -249,7 +249,7 @@ def cost_rows(experiments: Iterable[Experiment], data_dir: Any = None) -> Any:
                          operations=training_flops(exp, info)))
     return pd.DataFrame(rows)
 
-
+# %% ../../nbs/32_costs.ipynb #b615ce82
 def timing_table(frame: Any, cost_rows: Any, first_epoch: int = 5,
                  peak_tflops: float | None = None) -> Any:
     """Seconds an epoch from `first_epoch` on, mean ± standard deviation over runs.
@@ -302,7 +302,7 @@ class Step:
         self.state, _ = jax.block_until_ready(self.program(self.state, *self.arguments))
         return time.perf_counter() - began
 
-
+# %% ../../nbs/32_costs.ipynb #305e2d7c
 def step_costs(experiments: Iterable[Experiment], data_dir: Any = None,
                rounds: int = 15) -> Any:
     """Median milliseconds and memory (MB) of a step of each experiment, by turns.
@@ -379,7 +379,7 @@ def hours_of(wanted: Iterable[Experiment], seconds: dict[tuple, float]) -> float
     known = lambda exp: seconds.get(kind(exp), math.nan)
     return sum(exp.epochs * known(exp) for exp in wanted) / 3600
 
-
+# %% ../../nbs/32_costs.ipynb #dfe60447
 def cost_table(wanted: dict[str, list[Experiment]],
                value: Callable[[list[Experiment]], float]) -> Any:
     """`value` of the runs of each table, by net (rows) and algorithm, and of all.
@@ -409,7 +409,7 @@ def shown(table: Any, missing: str = NOT_MEASURED) -> Any:
     texts = {name: table[name].map(text) for name in table if name != "runs"}
     return table.assign(**texts)
 
-
+# %% ../../nbs/32_costs.ipynb #5b801b01
 def every_table(profile: str) -> dict[str, list[Experiment]]:
     "The runs of each notebook of the paper that trains in a profile."
     return {name: list(dict.fromkeys(items(name, profile))) for name in sorted(ITEMS)}
@@ -473,7 +473,7 @@ def by_device(programs: Any, column: str, devices: int = 1) -> Any:
     "One column of the programs that train, a row a program and a column a device."
     return training_programs(programs, devices)[column].unstack("device", sort=False)
 
-
+# %% ../../nbs/32_costs.ipynb #4be1aa4b
 def largest_batches(programs: Any, gigabytes: Iterable[float] = (16, 40, 80)) -> Any:
     """Images in the largest batch that a device of so many 10^9 bytes can train on.
 

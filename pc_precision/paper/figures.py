@@ -403,7 +403,7 @@ def cell(row: Any, digits: int = 2) -> str:
     note = " untuned" * bool(row.get("untuned", False))
     return f"{percent(row['mean'])}{spread}{lost}{note}"
 
-
+# %% ../../nbs/33_figures.ipynb #642fe30a
 def norm_of(table: Any) -> Any:
     """The kind of BatchNorm (of NORMS) under which a row of runs is shown: its own.
 
@@ -421,7 +421,7 @@ def cells_of(frame: Any) -> list[str]:
     """
     return [*CELL, *{"bn_mode"}.intersection(frame)]
 
-
+# %% ../../nbs/33_figures.ipynb #3931d97f
 def mixed(table: Any) -> list[str]:
     """The settings besides the seed in which runs of one cell differ.
 
@@ -444,7 +444,7 @@ def by_norm(frame: Any, metric: str = "top1", apart: bool = False) -> Any:
                          "common mean: choose the runs of one value of each")
     return table.assign(norm=norm_of(table), bn_mode=table.get("bn_mode", None))
 
-
+# %% ../../nbs/33_figures.ipynb #bd7f7a26
 def shallow_first(models: Iterable[str]) -> list[str]:
     "Each model once, by depth; those of one depth by name."
     return sorted(set(models), key=lambda model: (depth(model), model))
@@ -469,7 +469,7 @@ def net_names(models: Iterable[str]) -> dict[str, str]:
         model: name if taken.count(name) == 1 else model.upper()
         for model, name in short.items()}
 
-
+# %% ../../nbs/33_figures.ipynb #73edac8d
 SHORT = {"none": "", "bn": "BN", "freeze": "BF"}
 
 
@@ -484,7 +484,7 @@ def untuned_cells(frame: Any) -> set[tuple]:
     runs = frame.drop_duplicates("key")
     return {*cell_names(runs[untuned(runs)])}
 
-
+# %% ../../nbs/33_figures.ipynb #bfee2ba8
 def accuracy_table(frame: Any, metric: str = "top1") -> Any:
     """The accuracies: a row a data set and algorithm, a column a model and BatchNorm.
 
@@ -563,7 +563,7 @@ def accuracies_in_words(table: Any, groups: list[str], each: str) -> str:
         told.append(f"{name}: {', '.join(means)}.")
     return " ".join(told)
 
-
+# %% ../../nbs/33_figures.ipynb #35101089
 def depth_figure(frame: Any, metric: str = "top1") -> Any:
     """Test accuracy (%) against depth: a row a data set, a column a kind of BatchNorm.
 
@@ -736,7 +736,7 @@ PUBLISHED: tuple[dict, ...] = (
          algorithm=None, method="best of the published paper", top1=55.31, top5=79.30,
          source="second-hand: quoted elsewhere"))
 
-
+# %% ../../nbs/33_figures.ipynb #8edad172
 def ours(row: dict[str, Any], table: Any) -> str:
     """Our accuracies (%) in the cell of a published one; empty where we have none.
 

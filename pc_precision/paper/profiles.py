@@ -115,7 +115,7 @@ KNOWN |= {
         n: v for n, v in PRESETS[f"D+F {model}"].items() if n not in RATES}
     for row in ("D", "D+F") for model in ("vgg5", "vgg7", "vgg10")}
 
-
+# %% ../../nbs/31_profiles.ipynb #ff98e83f
 def searched_settings(searches: dict[str, dict]) -> dict[str, dict]:
     """What a search decided or was told, by row and network.
 
@@ -180,7 +180,7 @@ def known_settings() -> list[Known]:
         known_row(f"preset {name!r}", name, settings)
         for name, settings in (PRESETS | KNOWN).items()]
 
-
+# %% ../../nbs/31_profiles.ipynb #a35cd10a
 def untuned(runs: Any) -> Any:
     """Whether nobody searched the settings of a run, a boolean for each row of `runs`.
 
@@ -212,7 +212,7 @@ def check_parameters(names: dict, before: Iterable[str]) -> None:
     if "out_dir" in names:
         check_folder(names["out_dir"])
 
-
+# %% ../../nbs/31_profiles.ipynb #db20d13a
 def check_folder(folder: Any) -> None:
     """Make a folder and a file in it, which is removed.
 
@@ -222,7 +222,7 @@ def check_folder(folder: Any) -> None:
         raise OSError(f"nothing can be written in out_dir {str(folder)!r} "
                       f"({error.strerror}): give another with -p out_dir")
 
-
+# %% ../../nbs/31_profiles.ipynb #b4697ae0
 def whole(value: Any) -> int:
     "A whole number, also written as text; ValueError for 3.5 or True."
     number = int(value)
@@ -266,7 +266,7 @@ SEVEN = ["BP", "PC", "D", "S", "F", "D+F", "S+F"]
 THIRTEEN = [*SEVEN, *(f"{name}-CN" for name in SEVEN[1:])]
 AXES = ("datasets", "models", "algorithms", "batch_norms", "seeds", "epochs")
 
-
+# %% ../../nbs/31_profiles.ipynb #69074261
 def in_both_readings(algorithms: Any, default: list[str]) -> list[str]:
     """The rows of algorithms (None: `default`), with spiking precision in each reading.
 
@@ -294,7 +294,7 @@ def row_settings(profile: dict, model: str, row: str,
     return {"algorithm": algorithm} | {
         n: v for n, v in settings.items() if n not in given}
 
-
+# %% ../../nbs/31_profiles.ipynb #b50a4092
 def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any = None,
          batch_norms: Any = ("none", "freeze"), seeds: Any = None,
          epochs: int | None = None, rows: dict | None = None,
@@ -347,7 +347,7 @@ def figure_5(profile: str, models: Any = None, **given: Any) -> list[Experiment]
     "Figure 2 for two shallower networks."
     return figure_2(profile, models=models or ["vgg5", "vgg7"], **given)
 
-
+# %% ../../nbs/31_profiles.ipynb #e9a66871
 def figure_6(profile: str, dataset: str | None = None, models: Any = None,
              algorithms: Any = None, batch_norm: str = "none", seed: int = 0,
              x_steps: Any = None, **given: Any) -> list[Experiment]:
@@ -379,7 +379,7 @@ def at_steps(experiments: list[Experiment], x_steps: Any) -> list[Experiment]:
         if exp.model == network and exp.algorithm in ("F", "D+F")]
     return [replace(exp, x_step=step) for exp in searched for step in steps]
 
-
+# %% ../../nbs/31_profiles.ipynb #d43f28a6
 MLPS = ["mlp" + (layers - 1) * "-64" for layers in (5, 7, 10)]
 FOR_MLPS = dict(batch_size=64, epochs=20, schedule_epochs=20, learning_rate=2e-3,
                 augment=False)
@@ -406,7 +406,7 @@ def table_1(profile: str, models: Any = None, algorithms: Any = None,
                 **given)
     return deep * ("none" in norms) + vgg5
 
-
+# %% ../../nbs/31_profiles.ipynb #9ca25c29
 def figure_4(profile: str, algorithms: Any = None, **given: Any) -> list[Experiment]:
     "Figure 4: all algorithms without and with centre nudging, in both readings."
     return grid(profile, algorithms=in_both_readings(algorithms, THIRTEEN),
@@ -424,7 +424,7 @@ def figure_7(profile: str, models: Any = None, algorithms: Any = None,
     return grid(profile, models=models, algorithms=algorithms, seeds=seeds,
                 batch_norms="none,bn,freeze", bn_mode=modes, **given)
 
-
+# %% ../../nbs/31_profiles.ipynb #aa2ab206
 def table_2(profile: str, datasets: Any = None, models: Any = None,
             algorithms: Any = None, batch_norms: Any = None, seeds: Any = None,
             **given: Any) -> list[Experiment]:
@@ -466,7 +466,7 @@ def resnet_18(profile: str, datasets: Any = None, models: Any = None,
     first = ask("resnet10", three, "none,freeze", short)
     return first + ask("resnet18", two, "freeze", shorter)
 
-
+# %% ../../nbs/31_profiles.ipynb #3bae9054
 def verdict_runs(profile: str, algorithms: Any = None,
                  **given: Any) -> list[Experiment]:
     """The verdicts: all algorithms in both readings.
@@ -549,7 +549,7 @@ RIVAL_ROWS = [
     "BP", "PC", "D+F", "S+F (activity)", "S+F (energy)", "ePC", "Meta-PC", "EP",
     "PC-ALM", "iPC", "iPC+S (energy)"]
 
-
+# %% ../../nbs/31_profiles.ipynb #39dfb406
 def rival_runs(profile: str, datasets: Any = None, models: Any = None,
                algorithms: Any = None, seeds: Any = None,
                **given: Any) -> list[Experiment]:
@@ -609,7 +609,7 @@ NOTHING = ("fig1", "table3", "table4", "table5", "numerics", "alignment")
 NOT_SETTINGS = ("data_dir", "results_dir", "out_dir", "looked_at", "first_epoch",
                 "peak_tflops")
 
-
+# %% ../../nbs/31_profiles.ipynb #422fe482
 def items(notebook: str, profile: str, **parameters: Any) -> list[Experiment]:
     """The experiments that a notebook asks `results` for, in its order.
 
@@ -651,7 +651,7 @@ def narrowed(exp: Experiment) -> dict[str, Any]:
     few = {name: values for name, values in few.items() if name in exp.settings}
     return space(exp, **few)
 
-
+# %% ../../nbs/31_profiles.ipynb #6024edca
 def plan_search(exp: Experiment, profile: str, trials: int | None = None,
                 **options: Any) -> Search:
     "The search around an experiment at a profile; trials None: the profile's."

@@ -41,7 +41,7 @@ FIGURE_STYLE = {
     "svg.fonttype": "none",
     "legend.frameon": False}
 
-
+# %% ../../nbs/30_style.ipynb #fe8f3ac1
 class Line(NamedTuple):
     """How one line looks.
 
@@ -160,7 +160,7 @@ def as_svg(fig: Any, alt: str) -> str:
     told = f'<svg role="img" aria-label="{html.escape(alt)}" '
     return drawn.getvalue().replace("<svg ", told, 1)
 
-
+# %% ../../nbs/30_style.ipynb #5d1ccc93
 def show(fig: Any, caption: str = "", alt: str = "") -> None:
     """Show a figure in a notebook as SVG, with its caption (Markdown) underneath.
 

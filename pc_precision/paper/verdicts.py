@@ -108,7 +108,7 @@ class Difference(NamedTuple):
             return f", needs {self.needs} seeds with all runs"
         return f", {self.seeds_needed or f'more than {MOST_SEEDS}'} seeds would decide"
 
-
+# %% ../../nbs/34_verdicts.ipynb #e57ca800
 def half_width(std: float, noise: float, n: int) -> float:
     """Half of Student's 95 % interval of a mean over `n` seeds.
 
@@ -165,7 +165,7 @@ RULES_SCALE = dict(dataset="cifar10", epochs=PROFILES["laptop"]["epochs"]) | {
     for name in ("width", "limit", "batch_size")}
 RULES_SEEDS, RULES_NETWORKS = (0, 1, 2), ("vgg5", "vgg7", "vgg10")
 
-
+# %% ../../nbs/34_verdicts.ipynb #81737344
 def at_rules_scale(runs: Any) -> bool:
     "Whether all runs are of the scale that the rules fix."
     fits = lambda name: name in runs and (runs[name] == RULES_SCALE[name]).all()
@@ -190,7 +190,7 @@ def one_scale(frame: Any) -> Any:
                          "dataset, reading, width, limit or bn_mode first")
     return table
 
-
+# %% ../../nbs/34_verdicts.ipynb #1a7ef266
 def accuracies(frame: Any) -> Any:
     """One row a run: test accuracy in per cent as `value`.
 
@@ -240,7 +240,7 @@ def weights_of(pairs: Iterable[tuple[Cell, Cell | None]],
                 weights[cell] = weights.get(cell, 0.0) + sign / (over or len(pairs))
     return weights
 
-
+# %% ../../nbs/34_verdicts.ipynb #e98562fb
 def difference(runs: Any, name: str, pairs: Iterable[tuple[Cell, Cell | None]],
                over: int | None = None, least: float = 0.0,
                unit: str = POINTS) -> Difference:
@@ -473,7 +473,7 @@ class Depth:
         return difference(self.runs, f"{row}: {fall} to {self.deep}", pairs, over=1,
                           least=least)
 
-
+# %% ../../nbs/34_verdicts.ipynb #8909fb9b
 def sf_follows(frame: Any) -> Verdict:
     "S+F less BP exceeds -2 points in the mean and -3 in the deepest network."
     d = Depth(frame)
@@ -499,7 +499,7 @@ def f_falls(frame: Any) -> Verdict:
     "The extra fall of F exceeds 3 points."
     return conclude("T3. F falls with depth", [Depth(frame).extra_fall("F", 3)])
 
-
+# %% ../../nbs/34_verdicts.ipynb #adcdb9ec
 def schedules_alone(frame: Any) -> Verdict:
     "D less PC and S less PC exceed 0 in the deepest network."
     d = Depth(frame)
@@ -527,7 +527,7 @@ def readings_agree(frame: Any) -> Verdict:
     return conclude("T6. Both readings of S+F reach the same accuracy",
                     [d.less(*names, -2), d.less(*names[::-1], -2)])
 
-
+# %% ../../nbs/34_verdicts.ipynb #8386fb83
 def nudged_pc_falls(frame: Any) -> Verdict:
     "The extra fall of PC-CN exceeds 3 points."
     return conclude("F1. PC falls with depth with centre nudging, too",
@@ -584,7 +584,7 @@ def of_reading(frame: Any, reading: str) -> Any:
     "The runs without a spiking schedule and those with one in this reading."
     return frame[~frame["algorithm"].isin(SPIKING) | (frame["reading"] == reading)]
 
-
+# %% ../../nbs/34_verdicts.ipynb #0038f895
 def judge_claim(frame: Any, number: int | str,
                 readings: Iterable[str] = READINGS) -> list[Verdict]:
     """The verdict on a claim, or one for each reading if it is about S or S+F.
@@ -661,7 +661,7 @@ def verdict_panel(ax: Any, some: list[Difference], unit: str) -> None:
            ylim=(len(some) - 0.4, -0.6), xlim=(-reach, reach), xlabel=unit)
     ax.grid(False, axis="y")
 
-
+# %% ../../nbs/34_verdicts.ipynb #5d0fc05c
 def short_name(verdict: Verdict, difference: Difference) -> str:
     "A difference with the number of its claim and the reading, if the claim has one."
     number, _, rest = verdict.claim.partition(". ")
@@ -678,7 +678,7 @@ def counted_words(verdicts: dict[str, list[Verdict]]) -> str:
         told.append(f"{dataset}: {', '.join(counts) or 'no runs'}.")
     return " ".join(told)
 
-
+# %% ../../nbs/34_verdicts.ipynb #73051c3e
 def verdict_figure(verdicts: dict[str, list[Verdict]]) -> Any:
     """The differences behind the verdicts with their 95 % intervals.
 

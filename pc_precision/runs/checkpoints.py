@@ -100,7 +100,7 @@ def named(tree: Any) -> dict[str, np.ndarray]:
         jax.tree_util.keystr(at): flat(leaf)
         for at, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
-
+# %% ../../nbs/21_checkpoints.ipynb #eeb120a3
 def seal(arrays: dict[str, np.ndarray], about: dict[str, str]) -> str:
     "SHA-256 of named arrays and of the words about them."
     digest = hashlib.sha256(json.dumps(sorted(about.items())).encode())
@@ -133,7 +133,7 @@ def unsealed(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]
         raise ValueError(f"{path} does not hold what was written")
     return arrays, about
 
-
+# %% ../../nbs/21_checkpoints.ipynb #ba2a5f7f
 def fit_arrays(arrays: dict[str, np.ndarray], like: Any, path: pathlib.Path) -> Any:
     """Arrays by name as a tree of the shape of `like`.
 
@@ -253,7 +253,7 @@ def read_parts(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any
             "or remove that file to train this run from its beginning")
     return arrays, notes
 
-
+# %% ../../nbs/21_checkpoints.ipynb #3639997c
 def read_records(path: pathlib.Path, notes: dict[str, Any]) -> tuple[tuple, tuple]:
     """(records, sessions) of a checkpoint's notes.
 
@@ -308,7 +308,7 @@ def read_checkpoint(path: pathlib.Path, key: str, like: State) -> Saved:
             f"the checkpoint {path} has notes that do not belong to its state")
     return Saved(from_arrays(tree["state"]), records, sessions, tree["best"])
 
-
+# %% ../../nbs/21_checkpoints.ipynb #68b4ae5a
 def latest(folder: pathlib.Path, key: str, like: State) -> Saved:
     """The newest whole checkpoint of a run, or the start if there is none.
 

@@ -53,7 +53,7 @@ def listens(address: str) -> bool:
             return True
     return False
 
-
+# %% ../../nbs/26_cluster.ipynb #ada375d8
 def resolved(address: str) -> str:
     """The address of a cluster; 'auto' means the one that this machine belongs to.
 
@@ -66,7 +66,7 @@ def resolved(address: str) -> str:
         return (folder / "ray" / "ray_current_cluster").read_text().strip()
     return address
 
-
+# %% ../../nbs/26_cluster.ipynb #76f01db7
 @contextlib.contextmanager
 def connected(address: str | None = None) -> Iterator[Any]:
     """Ray, connected to a cluster; it uses a connection that is there.
@@ -130,7 +130,7 @@ class Cluster:
         train = functools.partial(train_there, self, order, limit, say)
         return work_through(wanted, store, limit, train, self.patience)
 
-
+# %% ../../nbs/26_cluster.ipynb #ebceefe8
 def fit_gpus(cluster: Cluster, nodes: list[dict]) -> Cluster:
     """The cluster, with `gpus` decided by what its `nodes` have.
 
@@ -246,7 +246,7 @@ def task_of(ray: Any, function: Callable, cluster: Cluster) -> Any:
         num_gpus=cluster.gpus, num_cpus=cluster.cores, max_retries=cluster.retries,
         retry_exceptions=False, runtime_env=variables)
 
-
+# %% ../../nbs/26_cluster.ipynb #e638dd1e
 def answer_of(ray: Any, task: Any, exp: Experiment) -> Answer:
     "The answer of a task that has ended, whatever its end."
     try:

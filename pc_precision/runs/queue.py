@@ -187,7 +187,7 @@ def lacking(wanted: Iterable[Experiment],
             failed[exp] = str(error)
     return missing, failed
 
-
+# %% ../../nbs/24_queue.ipynb #f12cce90
 def tidy(stored: Iterable[Experiment], store: Store) -> bool:
     """Remove the checkpoints of stored runs; return whether none is left.
 
@@ -201,7 +201,7 @@ def tidy(stored: Iterable[Experiment], store: Store) -> bool:
                     Checkpoints(folder).remove()
     return not any(store.checkpoint_folder(exp.key).is_dir() for exp in stored)
 
-
+# %% ../../nbs/24_queue.ipynb #0d6145ac
 def sentence(error: BaseException) -> str:
     "An error in one line, without the number that the operating system gave it."
     numbered = isinstance(error, OSError) and error.strerror and not error.filename
@@ -237,7 +237,7 @@ class Ended(NamedTuple):
 
 Trains = Callable[[list[Experiment]], Iterator[Ended]]
 
-
+# %% ../../nbs/24_queue.ipynb #693dd6eb
 def work_through(wanted: Iterable[Experiment], store: Store, limit: Limit,
                  train: Trains, patience: float = 0.0) -> Left:
     """Train what `store` lacks of `wanted`, in order; return what was left.
@@ -267,7 +267,7 @@ def work_through(wanted: Iterable[Experiment], store: Store, limit: Limit,
             time.sleep(min(5.0, patience / 5))
     return sort_out(outcomes, failed, store)
 
-
+# %% ../../nbs/24_queue.ipynb #d2e72c3c
 def sort_out(outcomes: dict[Experiment, str], failed: dict[Experiment, str],
              store: Store) -> Left:
     "What a queue did and left, from the outcome of each run."
@@ -277,7 +277,7 @@ def sort_out(outcomes: dict[Experiment, str], failed: dict[Experiment, str],
     to_do = [exp for exp in open_runs if not is_begun(exp, store)]
     return Left(ended(*OUTCOMES), under_way, to_do, ended("elsewhere"), failed)
 
-
+# %% ../../nbs/24_queue.ipynb #32e8a45b
 def work(wanted: Iterable[Experiment], store: Any = "results", data_dir: Any = None,
          limit: Limit | None = None, say: Callable[[str], None] = print,
          every: float = 5.0) -> Left:
@@ -323,7 +323,7 @@ class Job:
     pack: str | None = None
     every: float = 5.0
 
-
+# %% ../../nbs/24_queue.ipynb #99ddc44c
 def readable(store: Any) -> list[dict]:
     "The runs of a store, without those that cannot be read."
     found = []

@@ -86,7 +86,7 @@ def never(exp: Experiment, seconds: float) -> bool:
 def no_log(exp: Experiment, record: Epoch) -> None:
     "Log nothing."
 
-
+# %% ../../nbs/22_results.ipynb #8e1e87c2
 @dataclass
 class Best:
     "(params, stats) of the best epoch of a run so far."
@@ -119,7 +119,7 @@ def begin(exp: Experiment, data: Any, checkpoints: Checkpoints | None,
     best.arrays = saved.best
     return saved
 
-
+# %% ../../nbs/22_results.ipynb #29e2887c
 def run(exp: Experiment, data: Any,
         progress: Callable[[Epoch], None] = lambda record: None,
         checkpoints: Checkpoints | None = None,
@@ -162,7 +162,7 @@ def run(exp: Experiment, data: Any,
             break
     return head | as_result(exp, state, records, sessions())
 
-
+# %% ../../nbs/22_results.ipynb #c80160ea
 def as_result(exp: Experiment, state: State, records: list[Epoch],
               sessions: list[dict]) -> dict[str, Any]:
     "What a run found, and where."
@@ -186,7 +186,7 @@ def title(exp: Experiment) -> str:
     norm = norms[exp.batch_norm]
     return f"{exp.dataset} {exp.model} {exp.algorithm}{norm} seed {exp.seed}"
 
-
+# %% ../../nbs/22_results.ipynb #d9ec21df
 class Effort(NamedTuple):
     """What a run costs.
 
@@ -226,7 +226,7 @@ def effort(exp: Experiment) -> Effort:
     program = plan, passes, exp.limit, exp.select
     return Effort(program, passes * operations, work)
 
-
+# %% ../../nbs/22_results.ipynb #3213e198
 def duration(seconds: float) -> str:
     "Seconds as a person says them."
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
@@ -263,7 +263,7 @@ def rates(laps: dict[Experiment, list[float]],
 
 SOON = 15.0  # seconds, in which other processes may still start
 
-
+# %% ../../nbs/22_results.ipynb #9ff274fe
 class Progress:
     """One line on the error stream: runs done, time left, the present run.
 
@@ -411,7 +411,7 @@ def keep_result(exp: Experiment, store: Store, done: dict[str, Any],
                     f"({error.strerror}): make room and run again, nothing else is "
                     "lost and this run goes on from its last checkpoint") from error
 
-
+# %% ../../nbs/22_results.ipynb #e5b0d6bd
 def run_missing(exp: Experiment, store: Any, data: Callable, progress: Progress,
                 every: float = 5.0, stop: Callable[[Experiment, float], bool] = never,
                 keep: bool | str = False,
@@ -463,7 +463,7 @@ def agree(there: dict[str, Any] | None, done: dict[str, Any], store: Store) -> N
             f"{done['key']} came out otherwise than it is stored in {store}, as on "
             "another device or version: its network is not kept")
 
-
+# %% ../../nbs/22_results.ipynb #07382a71
 def trained_bytes(exp: Experiment, done: dict[str, Any], info: DatasetInfo,
                   best: Best | None) -> bytes:
     """The selected network of a run as a file.
@@ -494,7 +494,7 @@ def load_trained(exp: Experiment,
     params, stats = fit_arrays(arrays, (like.params, like.stats), path)
     return network(exp, info.classes), *jax.tree.map(jnp.asarray, (params, stats))
 
-
+# %% ../../nbs/22_results.ipynb #c65c806c
 def trained_info(about: dict[str, str], path: pathlib.Path) -> DatasetInfo:
     """About the data set on which a kept network was trained.
 
@@ -536,7 +536,7 @@ def jit_outputs(net: Network, params: tuple, stats: tuple, x: jax.Array) -> jax.
     "Outputs (B, classes) for normalised inputs (B, ...), with running statistics."
     return feedforward(net, params, stats, x, train=False)[0][-1]
 
-
+# %% ../../nbs/22_results.ipynb #30a91547
 def predict(net: Network, params: tuple, stats: tuple, images: Any, info: DatasetInfo,
             batch: int = 500) -> np.ndarray:
     """Outputs (N, classes) of a trained network for your own inputs.
@@ -593,7 +593,7 @@ def distinct(experiments: Iterable[Experiment]) -> list[Experiment]:
     "Experiments without those that come to the same run as an earlier one."
     return list(by_key(experiments).values())
 
-
+# %% ../../nbs/22_results.ipynb #04f08c3a
 def results(experiments: Iterable[Experiment], store: Any = "results",
             data_dir: Any = None, progress: bool = True, checkpoint_every: float = 5.0,
             keep: bool | str = False,
@@ -630,7 +630,7 @@ def results(experiments: Iterable[Experiment], store: Any = "results",
         for key, exp in experiments.items())
     return frame_of(parts, words)
 
-
+# %% ../../nbs/22_results.ipynb #9d9d7fcf
 def train_missing(missing: list[Experiment], store: Store, data: Callable,
                   bar: Progress, every: float, keep: bool | str,
                   each: Callable) -> None:
@@ -670,7 +670,7 @@ def warn_networks(outcomes: dict[str, str], store: Store, keep: bool | str) -> N
             f"{len(without)} of the stored runs were trained without keep and have no "
             f"network in {store}: keep='again' trains them once more", stacklevel=3)
 
-
+# %% ../../nbs/22_results.ipynb #bb78e603
 def read_store(store: Any) -> Any:
     """Every run that a store holds, as `results` would return it; trains nothing.
 
@@ -714,7 +714,7 @@ def every_setting(settings: dict[str, Any]) -> dict[str, Any]:
     return named | {
         name: value for name, value in UNNAMED.items() if named[name] is None}
 
-
+# %% ../../nbs/22_results.ipynb #91e296d0
 def about_run(run: dict[str, Any]) -> dict[str, Any]:
     """What is the same in every row of a run: `every_setting`, and `ABOUT`."""
     package = lambda place: (place.get("versions") or {}).get("pc_precision")
@@ -745,7 +745,7 @@ def parts_of(run: dict[str, Any], words: dict[str, int]) -> tuple[list, np.ndarr
         for value in about_run(run).values()]
     return told, np.array(rows, ROW)
 
-
+# %% ../../nbs/22_results.ipynb #04ddfbf6
 def compact(told: Any) -> Any:
     """A frame with words as categories and whole numbers in four bytes.
 
@@ -770,7 +770,7 @@ def repeated(column: Any, lengths: list[int]) -> Any:
     codes = np.repeat(column.cat.codes.to_numpy(), lengths)
     return pd.Categorical.from_codes(codes, dtype=column.dtype)
 
-
+# %% ../../nbs/22_results.ipynb #130000ca
 def to_frame(runs: Iterable[dict]) -> Any:
     """Runs as one tidy DataFrame, a row per number; what is missing is NaN or None.
 

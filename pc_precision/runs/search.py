@@ -334,7 +334,7 @@ def trials_table(plan: Search, study: Any) -> Any:
     return table.join(places).reindex(
         columns=["number", "state", "value", *plan.space, *TOLD, *WHERE])
 
-
+# %% ../../nbs/25_search.ipynb #5d83e6ab
 def best_record(plan: Search, study: Any) -> dict[str, Any]:
     "The best trial as it goes into its file."
     best, finished = study.best_trial, in_state(study, *FINISHED)
@@ -373,7 +373,7 @@ def save_record(plan: Search, study: Any, folder: pathlib.Path) -> None:
         write_whole(folder / f"{plan.name}.json",
                     json.dumps(best_record(plan, study), indent=1) + "\n")
 
-
+# %% ../../nbs/25_search.ipynb #f73ed9c6
 def read_best(path: Any) -> dict[str, Any]:
     """What `search` wrote about the best trial.
 
@@ -394,7 +394,7 @@ def load_best(path: Any) -> Experiment:
     "The experiment that a search found best, from its JSON file."
     return Experiment(**read_best(path)["experiment"])
 
-
+# %% ../../nbs/25_search.ipynb #a64e7bbe
 NUMBERS = ("value", "test", "seconds", "k", "beta", "x_step", "learning_rate",
            "momentum", "weight_decay")
 

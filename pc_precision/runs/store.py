@@ -103,7 +103,7 @@ def not_json(name: str) -> None:
     "Refuse NaN and Infinity, which are not JSON."
     raise ValueError(f"{name} is not JSON")
 
-
+# %% ../../nbs/20_store.ipynb #0d527615
 def parse_run(text: bytes, path: Any) -> dict[str, Any]:
     "The run in the content of a file that is called `path`; as `read_run`."
     try:
@@ -132,7 +132,7 @@ def read_run(path: pathlib.Path) -> dict[str, Any]:
     """
     return parse_run(path.read_bytes(), path)
 
-
+# %% ../../nbs/20_store.ipynb #2542de1c
 def run_text(run: dict[str, Any]) -> str:
     "A run with its checksum as JSON, one row a line, so that people can compare files."
     run = run | {"checksum": checksum(run)}
@@ -227,7 +227,7 @@ def zip_bytes(members: dict[str, bytes]) -> bytes:
             packed.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return whole.getvalue()
 
-
+# %% ../../nbs/20_store.ipynb #a21201f3
 def members(source: pathlib.Path) -> Iterator[tuple[str, bytes]]:
     """(name, content) of every result in an archive or a store.
 
@@ -268,7 +268,7 @@ def incoming(source: pathlib.Path) -> Iterator[tuple[str, bytes, dict]]:
             f"{source} is damaged or not an archive, pack it again "
             f"({type(error).__name__}: {error})") from None
 
-
+# %% ../../nbs/20_store.ipynb #dc096d61
 class Merged(NamedTuple):
     "How many results were new and how many were there."
     new: int

@@ -48,7 +48,7 @@ def scores(frame: Any, metric: str = "top1") -> Any:
 
 CELL = ("dataset", "model", "algorithm", "batch_norm")
 
-
+# %% ../../nbs/23_tables.ipynb #3493cf39
 def differing(table: Any, by: list[str]) -> list[str]:
     "The settings, except the seed, that differ within a cell of a table of runs."
     settings = [
@@ -60,7 +60,7 @@ def differing(table: Any, by: list[str]) -> list[str]:
     kinds = cells[settings].nunique(dropna=False).max()
     return [name for name in settings if kinds[name] > 1]
 
-
+# %% ../../nbs/23_tables.ipynb #4b4c289a
 def summarise(frame: Any, by: Iterable[str] = CELL, metric: str = "top1",
               of: Iterable[Experiment] | None = None) -> Any:
     """Mean and sample standard deviation over seeds of the selected test `metric`.

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
+import jax
 import numpy as np
 import pandas as pd
 
@@ -186,9 +187,15 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 # Figure 1
 
-def covariances(schedule: Callable, T: int, L: int) -> list[list[float | None]]:
-    """The covariances of a schedule, T lists of L numbers; None is infinity."""
-    return [[rounded(value, 4) for value in step] for step in np.asarray(schedule(T, L), float)]
+def covariances(schedule: Callable, numbers: list[float]) -> dict[str, list]:
+    """For each size "T,L" a table for each of the numbers: T lists of L covariances; None is infinity."""
+    found = {}
+    for T in STEPS:
+        program = jax.jit(lambda number, T=T: schedule(number)(T, max(LAYERS)))
+        deepest = [np.asarray(program(number), float) for number in numbers]
+        for L in LAYERS:  # a column depends on its distance to the output alone
+            found[f"{T},{L}"] = [[[rounded(value, 4) for value in step[-L:]] for step in table] for table in deepest]
+    return found
 
 
 def colour_scale(colours: int = 64) -> list[str]:
@@ -203,9 +210,9 @@ def figure_1() -> dict[str, Any]:
     sizes = {f"{T},{L}": (T, L) for T in STEPS for L in LAYERS}
     return {
         "alphas": ALPHAS, "rates": RATES, "steps": STEPS, "layers": LAYERS, "limits": LIMITS, "colours": colour_scale(),
-        "spiking": {size: [covariances(pc.Spiking(alpha), *pair) for alpha in ALPHAS] for size, pair in sizes.items()},
-        "decaying": {size: [covariances(pc.Decaying(k), *pair) for k in RATES] for size, pair in sizes.items()},
-        "constant": {size: covariances(pc.Constant(), *pair) for size, pair in sizes.items()},
+        "spiking": covariances(pc.Spiking, ALPHAS),
+        "decaying": covariances(pc.Decaying, RATES),
+        "constant": {size: tables[0] for size, tables in covariances(pc.Constant, [1.0]).items()},
         "front": {L: [int(step) for step in front_steps(L)] for L in LAYERS},
         "unreached": {size: unreached(*pair) for size, pair in sizes.items()}}
 

@@ -292,7 +292,7 @@ MUTANTS = [
            "test_layers.py layer_below"),
     Mutant("last padding of VGG5", "networks.py", '"128 P 256 P 512 P 512 P", (1, 1, 1, 0)', '"128 P 256 P 512 P 512 P", (1, 1, 1, 1)',
            "test_layers.py architectures"),
-    Mutant("muPC without the depth in its scale", "networks.py", "(width * (depth + 1)) ** -0.5", "width ** -0.5", "test_mupc.py depth_128"),
+    Mutant("muPC without the depth in its scale", "networks.py", "(width * (depth + 1)) ** -0.5", "width ** -0.5", "test_mupc.py any_depth"),
     Mutant("muPC's readout by the root of its width", "networks.py", "PreActivation(classes, 1 / width,", "PreActivation(classes, width ** -0.5,",
            "test_mupc.py published_equations"),
     Mutant("muPC activates its input", "networks.py", 'PreActivation(width, None, "identity", False)', "PreActivation(width, None, activation, False)",

@@ -334,7 +334,7 @@ def test_status_shows_what_is_under_way(tmp_path):
     assert f"  under way: digits mlp-4 S+F none seed 0: epoch 1 of 3, last on {processor()}" in lines
 
 
-@pytest.mark.parametrize("module", ["pc_precision", "pc_precision.cli"])
+@pytest.mark.parametrize("module", ["pc_precision", pytest.param("pc_precision.cli", marks=pytest.mark.slow)])
 def test_python_m_is_the_same_command(module):
     shown = subprocess.run([sys.executable, "-m", module, "list"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert shown == call("list").output

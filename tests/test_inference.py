@@ -341,8 +341,8 @@ SOLVERS = {"sgd": optax.sgd(X_STEP), "heavy ball": optax.sgd(X_STEP, 0.5), "nest
 LOSS_OF = list(LOSSES.values())
 
 
-@pytest.mark.parametrize("name, solver", [("mlp", "adam"), ("graph", "sgd"), ("graph", "nesterov"), ("resnet", "heavy ball"),
-                                          ("vgg-batch", "adam"), ("vgg-ema", "nesterov")])
+@pytest.mark.parametrize("name, solver", [("mlp", "adam"), ("graph", "nesterov"), ("vgg-ema", "nesterov"), *(
+    pytest.param(*case, marks=pytest.mark.slow) for case in (("graph", "sgd"), ("resnet", "heavy ball"), ("vgg-batch", "adam")))])
 def test_the_light_cone_is_dense_with_every_solver_whether_it_grows_or_not_step_by_step_and_repeated(x64, name, solver):
     net, shape = NETS[name]()
     params, stats, x, y = setup(net, shape)
@@ -396,7 +396,7 @@ def coordinates(net, params, stats, x, eps, target, output):
     return total, nodes
 
 
-@pytest.mark.parametrize("name", ["mlp", "graph", "resnet"])
+@pytest.mark.parametrize("name", ["mlp", "graph", pytest.param("resnet", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("loss", LOSS_OF, ids=LOSSES)
 def test_a_step_in_error_coordinates_descends_their_energy_written_out(x64, name, loss):
     net, shape = NETS[name]()
@@ -469,7 +469,7 @@ def test_a_sample_that_explodes_changes_no_bit_of_the_others(name, way):
 
 
 @pytest.mark.parametrize("way", ["cone", "error_coordinates", "sweep"])
-@pytest.mark.parametrize("name", ["mlp", "vgg", "graph", "vgg-batch"])
+@pytest.mark.parametrize("name", ["mlp", "vgg", *(pytest.param(name, marks=pytest.mark.slow) for name in ("graph", "vgg-batch"))])
 def test_errors_in_float32_have_the_digits_of_float64_whatever_an_input_a_target_or_a_unit_does(name, way):
     net, shape = NETS[name]()
     params, stats, x, y = setup(net, shape, gain=1.0)
@@ -594,7 +594,7 @@ def test_more_steps_do_not_make_the_program_longer(way):
     assert lines(net, 1000, way) == lines(net, 10, way) < 3000
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["cone", *(pytest.param(way, marks=pytest.mark.slow) for way in WAYS if way != "cone")])
 def test_the_program_of_a_deep_network_grows_with_its_layers_and_not_with_layers_times_steps(way):
     short, long = (lines(mlp([6] * (L - 1), 6), L, way) for L in (25, 50))
     assert long < 2.1 * short

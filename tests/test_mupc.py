@@ -78,20 +78,21 @@ def test_predictions_and_gradients_are_those_of_the_published_equations(x64, act
             assert grads[l][i, j] == pytest.approx(slope, rel=1e-6, abs=1e-9), (rule, l)
 
 
-def test_activities_keep_their_size_at_depth_128():
+@pytest.mark.parametrize("depth", [32, pytest.param(128, marks=pytest.mark.slow)])
+def test_activities_keep_their_size_at_any_depth(depth):
     """relu halves the mean square, and L layers add 1/L of that each: (1 + 1/2L)^(l-1), at most sqrt(e); the readout divides by N."""
-    net, params, stats, x, _ = drawn(128, 256, 256, 10, batch=64)
+    net, params, stats, x, _ = drawn(depth, 256, 256, 10, batch=64)
     activities, L = feedforward(net, params, stats, x)[0], len(net)
     sizes, growth = np.array([np.square(a, dtype=float).mean() for a in map(np.asarray, activities)]), (1 + 1 / (2 * L)) ** np.arange(L - 1)
-    assert L == 129 and growth[-1] < np.sqrt(np.e)
+    assert L == depth + 1 and growth[-1] < np.sqrt(np.e)
     np.testing.assert_allclose(sizes[:-1], growth, rtol=0.2)
     assert sizes[-1] == pytest.approx(growth[-1] / 2 / 256, rel=0.6), "ten units, each with its own weights"
     weights = np.concatenate([np.asarray(p["kernel"]).ravel() for p in params[:9]])
     assert abs(weights.mean()) < 0.01 and weights.var() == pytest.approx(1, rel=0.01)
 
 
-@pytest.mark.parametrize("depth, growing", [(4, True), (4, False), (17, None)])
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("depth, growing, activation", [(4, True, "relu"), (17, None, "tanh"), *(
+    pytest.param(*case, marks=pytest.mark.slow) for case in ((4, False, "relu"), (17, None, "relu"), (4, True, "tanh"), (4, False, "tanh")))])
 def test_the_light_cone_is_dense_on_a_residual_network(x64, depth, growing, activation):
     net, params, stats, x, y = drawn(depth, 6, 5, 3, activation)
     L = len(net)
@@ -118,6 +119,7 @@ def test_predictive_coding_at_T_equal_L_leaves_the_first_layer_what_was_publishe
     assert sizes[0] == pytest.approx(3.9e-10, rel=0.05) and sizes[-1] == pytest.approx(0.96, abs=0.03)
 
 
+@pytest.mark.slow
 def test_with_a_step_for_each_hidden_layer_the_first_one_hears_a_power_of_the_step(x64):
     cosines, sizes = beside_backpropagation(0.5, 31, Constant(), "pc")
     assert cosines[0] > 0.999 and sizes[0] == pytest.approx(0.5 ** 31, rel=0.01), "one way for the error, a step a layer"

@@ -44,7 +44,7 @@ intersphinx_mapping = {name: (address, f"../../inventories/{name}.inv") for name
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(typing|types)\b.*"),
                         # types in signatures that no page is about
-                        (r"py:class", r"(pc_precision\.[\w.]+\.)?(Dataset|DatasetInfo|Inference|Split|Recipe|Learned|Epoch|Plan|State|Order|Merged)"),
+                        (r"py:class", r"(pc_precision\.[\w.]+\.)?(Recipe|Plan|Info)"),
                         (r"py:.*", r"(Any|Callable|Iterable|Iterator|Sequence|Array|optional|ndarray)")]
 
 html_theme = "furo"

@@ -8,27 +8,29 @@ What one seldom needs stays in its module: `pc.networks.Readout`, `pc.data.norma
 """
 
 from .algorithms import ALGORITHMS, Named
-from .data import Dataset, dataset, load
+from .data import Dataset, DatasetInfo, Split, dataset, load
 from .energy import Constant, Decaying, Loss, Output, Spiking, total_energy
 from .experiment import Experiment
-from .inference import Settled, dense
+from .inference import Inference, Settled, dense_inference
 from .layers import Layer, Network, feedforward, predictions
-from .learning import Algorithm, Lesson, forward, learn, pc, weight_gradient
+from .learning import (
+    Algorithm, Learned, Lesson, forward, learn, pc, weight_gradient)
 from .light_cone import cone, relax
 from .methods import error_coordinates
-from .networks import Block, Dense, Residual, mlp, mupc, resnet, vgg
+from .networks import Block, Dense, mlp, mupc, resnet, vgg
 from .preparation import prepare
 from .runs.results import results
 from .runs.search import search
 from .runs.tables import summarise
-from .training import evaluate, train
+from .training import Epoch, State, train
 from . import paper, runs
 
 __version__ = "0.1.0"
 __all__ = [
-    "ALGORITHMS", "Algorithm", "Block", "Constant", "Dataset", "Decaying", "Dense",
-    "Experiment", "Layer", "Lesson", "Loss", "Named", "Network", "Output", "Residual",
-    "Settled", "Spiking", "cone", "dataset", "dense", "error_coordinates", "evaluate",
-    "feedforward", "forward", "learn", "load", "mlp", "mupc", "paper", "pc",
-    "predictions", "prepare", "relax", "resnet", "results", "runs", "search",
-    "summarise", "total_energy", "train", "vgg", "weight_gradient"]
+    "ALGORITHMS", "Algorithm", "Block", "Constant", "Dataset", "DatasetInfo",
+    "Decaying", "Dense", "Epoch", "Experiment", "Inference", "Layer", "Learned",
+    "Lesson", "Loss", "Named", "Network", "Output", "Settled", "Spiking", "Split",
+    "State", "cone", "dataset", "dense_inference", "error_coordinates", "feedforward",
+    "forward", "learn", "load", "mlp", "mupc", "paper", "pc", "predictions", "prepare",
+    "relax", "resnet", "results", "runs", "search", "summarise", "total_energy",
+    "train", "vgg", "weight_gradient"]

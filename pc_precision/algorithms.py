@@ -17,7 +17,7 @@ import optax
 
 from .checks import choose
 from .energy import Constant, Decaying, Loss, Spiking
-from .inference import Inference, dense
+from .inference import Inference, dense_inference
 from .learning import RULES, TEMPOS, nudge_both_ways, nudge_by
 from .light_cone import cone
 from pc_precision.methods import (
@@ -72,8 +72,8 @@ NUDGING: dict[str, Nudging] = {
     "both": Nudging(nudge_both_ways, 0.0)}
 INFERENCES: dict[str, Callable[..., Inference]] = {
     "cone": cone,
-    "dense": dense,
-    "dense_unfrozen": partial(dense, freeze=False),
+    "dense": dense_inference,
+    "dense_unfrozen": partial(dense_inference, freeze=False),
     "error_coordinates": error_coordinates,
     "sweep": lambda solver: sweep(),
     "fixed_predictions": fixed_predictions,

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['READINGS', 'rows', 'Settled', 'Inference', 'size_of', 'add', 'scale', 'descend', 'final_energies', 'DenseState',
-           'dense', 'check_target', 'has_silence', 'spoken', 'infer']
+           'dense_inference', 'check_target', 'has_silence', 'spoken', 'infer']
 
 # %% ../nbs/05_inference.ipynb #04629dcc
 from typing import Any, Callable, NamedTuple
@@ -135,7 +135,8 @@ class DenseState(NamedTuple):
     solver: Any
 
 # %% ../nbs/05_inference.ipynb #4b0a35c1
-def dense(solver: optax.GradientTransformation, freeze: bool = True) -> Inference:
+def dense_inference(solver: optax.GradientTransformation,
+                    freeze: bool = True) -> Inference:
     """Equation (2) as it stands.
 
     Each step takes the gradient of the energy with respect to all hidden activities.

@@ -245,7 +245,7 @@ def check_incremental(algorithm: Algorithm, activities: Any) -> None:
     if isinstance(activities, Moving):
         raise ValueError(
             "tempo 'step' needs an inference that predicts anew when the weights have "
-            "moved: use `dense`")
+            "moved: use `dense_inference`")
     if algorithm.T < 1:
         raise ValueError("tempo 'step' needs at least one step of inference, T = 1")
 

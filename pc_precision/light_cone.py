@@ -20,7 +20,8 @@ import optax
 from .checks import as_number, check_positive, concrete, finite
 from .energy import Output
 from pc_precision.inference import (
-    Inference, Settled, add, check_target, dense, descend, final_energies, infer, rows,
+    Inference, Settled, add, check_target, dense_inference, descend, final_energies,
+    infer, rows,
     scale)
 from .layers import Network
 
@@ -316,7 +317,7 @@ def check_resting(solver: optax.GradientTransformation) -> None:
         if not traced and (np.asarray(update) != 0).any():
             raise ValueError(
                 "the light cone needs a solver that moves nothing without a gradient "
-                "(no weight decay, no noise); use the inference `dense` for this one")
+                "(no weight decay, no noise); use `dense_inference` for this one")
 
 # %% ../nbs/06_light_cone.ipynb #2d5666df
 def check_inference(x: Any, x_step: Any, momentum: Any) -> None:
@@ -383,7 +384,7 @@ def relax_dense(net: Network, params: tuple, stats: tuple, x: Any, y: Any,
 
     freeze: False updates the running statistics at each of the T + 1 passes.
     """
-    inference = partial(dense, freeze=freeze)
+    inference = partial(dense_inference, freeze=freeze)
     return relax(net, params, stats, x, y, covariance, x_step, momentum, reading,
                  nesterov, beta, inference)
 

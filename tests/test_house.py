@@ -1,5 +1,6 @@
 """The house keeps its promises: notebooks and modules in step, one version, complete pins, lean imports, honest README."""
 import ast
+import inspect
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import zipfile
 from configparser import ConfigParser
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -220,6 +222,27 @@ def test_a_name_stands_in_one_module():
     assert {each: stems for each, stems in where.items() if len(stems) > 1} == {}
 
 
+def types_in(annotation: Any) -> set[type]:
+    """The classes of the package in an annotation, however deep."""
+    inside = set().union(*map(types_in, getattr(annotation, "__args__", None) or (annotation if isinstance(annotation, (list, tuple)) else ())))
+    return inside | ({annotation} if isinstance(annotation, type) and annotation.__module__.startswith("pc_precision") else set())
+
+
+def test_every_type_in_a_public_signature_is_public():
+    import pc_precision as pc
+    packages = (pc, pc.runs, pc.paper)
+    public = {getattr(package, each) for package in packages for each in package.__all__ if isinstance(getattr(package, each), type)}
+    missing = {}
+    for package in packages:
+        for each in package.__all__:
+            value = getattr(package, each)
+            if callable(value) and (not isinstance(value, type) or "__init__" in vars(value)):
+                annotations = [p.annotation for p in inspect.signature(value).parameters.values()] + [getattr(value, "__annotations__", {}).get("return")]
+                if lost := set().union(*map(types_in, annotations)) - public - {value}:
+                    missing[f"{package.__name__}.{each}"] = sorted(lost, key=str)
+    assert missing == {}
+
+
 def test_no_public_name_hides_a_module():
     import pc_precision as pc
     for package in (pc, pc.runs, pc.paper):
@@ -229,7 +252,7 @@ def test_no_public_name_hides_a_module():
 
 def test_the_front_page_of_the_package_is_short():
     import pc_precision as pc
-    assert 30 <= len(set(pc.__all__) - {"paper", "runs"}) <= 40 and pc.__all__ == sorted(pc.__all__)
+    assert 30 <= len(set(pc.__all__) - {"paper", "runs"}) <= 45 and pc.__all__ == sorted(pc.__all__)
     for package in (pc, pc.paper, pc.runs):
         assert len(set(package.__all__)) == len(package.__all__) and all(hasattr(package, name) for name in package.__all__)
     assert not set(pc.__all__) & (set(pc.paper.__all__) | set(pc.runs.__all__)), "a name has one place"

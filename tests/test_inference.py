@@ -10,7 +10,7 @@ import pytest
 
 from helpers_core import (NETS, arrival, as_type, backprop_loss, init, jitted, norm, says, setup, slow_relax, small_graph, small_mlp, worst, worst_layer)
 from pc_precision.energy import LOSSES, Constant, Decaying, Output, Spiking
-from pc_precision.inference import READINGS, Settled, dense, rows
+from pc_precision.inference import READINGS, Settled, dense_inference, rows
 from pc_precision.layers import Network, WholeLayer, feedforward
 from pc_precision.learning import forward, weight_gradient
 from pc_precision.light_cone import cone, follow, relax, relax_dense
@@ -50,9 +50,9 @@ def test_the_light_cone_gives_the_numbers_of_the_dense_computation(x64, name, st
             return [method(net, params, stats, x, y, covariance, X_STEP, momentum, reading, nesterov, beta)
                     for method in (relax, relax_dense)]
 
-        cone, dense = jax.jit(jax.vmap(both))(*everything_traced(T_OF[T](L), L))
+        cone, dense_inference = jax.jit(jax.vmap(both))(*everything_traced(T_OF[T](L), L))
         assert cone.energies.shape[1:] == (T_OF[T](L) + 1, L)
-        gaps[reading, nesterov, T] = max(worst(a, b) for a, b in zip(cone[:4], dense[:4], strict=True))
+        gaps[reading, nesterov, T] = max(worst(a, b) for a, b in zip(cone[:4], dense_inference[:4], strict=True))
         if T == "=":
             moved = [float(jnp.abs(d).reshape(len(d), -1).max(1).min()) for d in cone.displacements]
             assert min(moved) > 1e-6, "a comparison of activities that stand still proves nothing"
@@ -204,7 +204,7 @@ def test_the_light_cone_of_as_many_steps_as_layers_costs_about_half():
             return inference.read(net, params, x, state).final
         return jax.jit(run).lower(params, x, jnp.ones((10, 10))).compile().cost_analysis()["flops"]
 
-    assert 0.5 < flops(cone) / flops(dense) < 0.65
+    assert 0.5 < flops(cone) / flops(dense_inference) < 0.65
 
 
 # --- edges ----------------------------------------------------------------------------------------------------------
@@ -348,7 +348,7 @@ def test_the_light_cone_is_dense_with_every_solver_whether_it_grows_or_not_step_
     params, stats, x, y = setup(net, shape)
     L = len(net)
     for T, reading, loss in ((2, "energy", LOSS_OF[0]), (2 * L + 2, "activity", LOSS_OF[1]))[name[:3] in ("res", "vgg"):]:
-        ways = [partial(cone, growing=True), partial(cone, growing=False), dense]
+        ways = [partial(cone, growing=True), partial(cone, growing=False), dense_inference]
         table = SCHEDULES["own"](T, L)
 
         @jax.jit
@@ -424,7 +424,7 @@ def test_errors_and_activities_as_unknowns_settle_in_the_same_place(x64, name, l
 
     @jax.jit
     def run(params):
-        settled = [relax(net, params, stats, x, Output(y, 1.0, LOSS_OF[loss]), table, 0.2, inference=way) for way in (cone, error_coordinates, dense)]
+        settled = [relax(net, params, stats, x, Output(y, 1.0, LOSS_OF[loss]), table, 0.2, inference=way) for way in (cone, error_coordinates, dense_inference)]
         return [(s.displacements, s.errors, s.energies[-1], weight_gradient(net, params, stats, x, s)[0]) for s in settled]
 
     pc, epc, slow = run(params)
@@ -433,7 +433,7 @@ def test_errors_and_activities_as_unknowns_settle_in_the_same_place(x64, name, l
     assert max(gaps) < 1e-9 and norm(slow[1][0]) > 1e-4
 
 
-@pytest.mark.parametrize("way", [cone, error_coordinates, dense])
+@pytest.mark.parametrize("way", [cone, error_coordinates, dense_inference])
 def test_a_linear_network_settles_at_the_closed_form(x64, way):
     """With P_l the product of the weights above layer l: S = I + sum_l P_l^T P_l, eps_L = r S^-1, eps_l = eps_L P_l^T, E = r S^-1 r / 2."""
     net = mlp([6, 6, 6], 6, "identity")
@@ -450,7 +450,7 @@ def test_a_linear_network_settles_at_the_closed_form(x64, way):
 
 # --- samples, digits, types ---------------------------------------------------------------------------------------------
 
-WAYS = {"cone": cone, "dense": dense, "error_coordinates": error_coordinates, "sweep": lambda solver: sweep()}
+WAYS = {"cone": cone, "dense": dense_inference, "error_coordinates": error_coordinates, "sweep": lambda solver: sweep()}
 
 
 @pytest.mark.parametrize("way", WAYS)

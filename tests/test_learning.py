@@ -9,7 +9,7 @@ import pytest
 
 from helpers_core import (NETS, arrival, as_type, backprop_loss, energy_loss, forward_update_loss, jitted, norm, relative, says, setup, slow_energy, small_mlp, worst, worst_layer)
 from pc_precision.energy import LOSSES, Constant, Output, Spiking, errors, layer_energies, total_energy
-from pc_precision.inference import dense
+from pc_precision.inference import dense_inference
 from pc_precision.layers import Network, feedforward, predictions
 from pc_precision.learning import Algorithm, Lesson, forward, learn, pc, weight_gradient
 from pc_precision.light_cone import cone, relax
@@ -230,7 +230,7 @@ def test_a_sweep_and_the_forward_update_are_the_gradient_of_the_plain_loss_at_ev
         assert float(run(1.0)[1]) == pytest.approx(float(cost(params)), rel=1e-12)
 
 
-@pytest.mark.parametrize("way", [cone, dense, error_coordinates])
+@pytest.mark.parametrize("way", [cone, dense_inference, error_coordinates])
 @pytest.mark.parametrize("name, loss", [("mlp", "cross_entropy"), ("graph", "squared_error")])
 def test_both_rules_are_the_gradient_of_their_energy_written_out_over_beta(x64, name, loss, way):
     net, shape = NETS[name]()
@@ -297,7 +297,7 @@ def test_incremental_predictive_coding_is_its_loop_written_out(x64, name, readin
     above = {"mlp": [1, 2, 3, 4, 4], "ladder": [2, 2, 3, 3], "graph": None}[name]
     weights, rates = (1 / table, jnp.ones_like(table)) if reading == "energy" else (jnp.ones_like(table), 1 / table[:, jnp.array(above)])
     slow_params, before = slow_ipc(net, params, stats, x, y, table, weights, rates, solver, optimiser)
-    algorithm = Algorithm(dense(solver), schedule, pc, T, reading, "step")
+    algorithm = Algorithm(dense_inference(solver), schedule, pc, T, reading, "step")
     learned = jax.jit(lambda p: learn(algorithm, optimiser, net, p, stats, optimiser.init(p), x, Output(y)))(params)
     gap = worst(learned.params, slow_params)
     print(f"\niPC against its loop, {name} {reading} T = {T}: {gap:.1e}")
@@ -307,7 +307,7 @@ def test_incremental_predictive_coding_is_its_loop_written_out(x64, name, readin
 
 
 @pytest.mark.parametrize("algorithm", [
-    Algorithm(dense(optax.sgd(0.1)), Constant(), pc, 6, "energy", "step"), Algorithm(error_coordinates(optax.sgd(0.1)), Constant(), pc, 6),
+    Algorithm(dense_inference(optax.sgd(0.1)), Constant(), pc, 6, "energy", "step"), Algorithm(error_coordinates(optax.sgd(0.1)), Constant(), pc, 6),
     Algorithm(cone(optax.sgd(0.1)), Spiking(0.1), forward, 6), Algorithm(sweep(), Constant(), forward, 6)], ids=["iPC", "ePC", "S+F", "BP"])
 @pytest.mark.parametrize("name, loss", [("mlp", "squared_error"), ("graph", "cross_entropy")])
 def test_every_algorithm_lowers_the_loss_of_its_batch(name, loss, algorithm):
@@ -337,7 +337,7 @@ def test_a_batch_of_learn_is_inference_a_gradient_and_a_step_of_the_optimiser(x6
 
 @pytest.mark.parametrize("inference, tempo, words", [
     (cone(optax.sgd(0.1)), "step", ("tempo 'step'", "dense")), (error_coordinates(optax.sgd(0.1)), "step", ("tempo 'step'", "dense")),
-    (sweep(), "step", ("tempo 'step'", "dense")), (dense(optax.sgd(0.1)), "stpe", ("tempo", "did you mean 'step'", "'batch'")),
+    (sweep(), "step", ("tempo 'step'", "dense")), (dense_inference(optax.sgd(0.1)), "stpe", ("tempo", "did you mean 'step'", "'batch'")),
     (cone(optax.sgd(0.1)), None, ("tempo", "'batch'", "'step'"))])
 def test_a_tempo_that_does_not_exist_or_that_an_inference_cannot_follow_is_told_in_one_sentence(inference, tempo, words):
     net, shape = small_mlp()

@@ -9,7 +9,7 @@ from helpers_core import backprop_loss, init, jitted, norm, says, worst
 from pc_precision.algorithms import Named, mupc_settings
 from pc_precision.energy import Constant, Spiking
 from pc_precision.experiment import Experiment
-from pc_precision.inference import dense
+from pc_precision.inference import dense_inference
 from pc_precision.layers import Network, feedforward
 from pc_precision.learning import weight_gradient
 from pc_precision.light_cone import cone, relax
@@ -97,7 +97,7 @@ def test_the_light_cone_is_dense_on_a_residual_network(x64, depth, growing, acti
     net, params, stats, x, y = drawn(depth, 6, 5, 3, activation)
     L = len(net)
     run = lambda way: relax(net, params, stats, x, y, Spiking(0.3)(L + 3, L), 0.3, 0.2, inference=way)[:5]
-    fast, slow = jax.jit(lambda: (run(lambda solver: cone(solver, growing)), run(dense)))()
+    fast, slow = jax.jit(lambda: (run(lambda solver: cone(solver, growing)), run(dense_inference)))()
     assert norm(slow[2]) > 1e-3 and worst(fast, slow) < 1e-12
 
 

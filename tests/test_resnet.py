@@ -11,7 +11,7 @@ from helpers_core import arrival, says, setup, worst
 from pc_precision.algorithms import PRESETS, Named
 from pc_precision.energy import Constant, Output, Spiking, total_energy, unreached
 from pc_precision.experiment import Experiment
-from pc_precision.inference import dense, infer, rows
+from pc_precision.inference import dense_inference, infer, rows
 from pc_precision.layers import Network, feedforward, predictions
 from pc_precision.learning import weight_gradient
 from pc_precision.light_cone import cone
@@ -189,7 +189,7 @@ def test_stiff_copies_grow_where_their_precision_stays_on(x64):
     """Two neighbours of weight 1/eta pull on the copy between them: the update's largest eigenvalue passes 2."""
     net, soft = (resnet((3,), 4, 1 / 16, skip_weight=w) for w in (1 / ETA, 1.0))
     params, stats, x, y = setup(net, (3, 4, 4, 2), gain=0.5)
-    energies = [run(n, params, stats, x, y, Constant()(40, n.distance), "energy", dense)[0].energies[-1].sum() for n in (net, soft)]
+    energies = [run(n, params, stats, x, y, Constant()(40, n.distance), "energy", dense_inference)[0].energies[-1].sum() for n in (net, soft)]
     assert energies[0] > 1e3 * energies[1] and energies[1] < 10
 
 
@@ -201,7 +201,7 @@ def test_the_light_cone_is_dense(x64, batch_norm, reading):
     net = small(batch_norm, skip_weight=1.5)
     params, stats, x, y = example(net)
     find = lambda way: run(net, params, stats, x, y, Spiking(0.5, 2.0)(8, net.distance), reading, way, "pc", optax.sgd(0.1, 0.3, True))
-    truth, grads = find(dense)
+    truth, grads = find(dense_inference)
     assert worst(truth.stats, stats) == 0
     for growing in (True, False) if batch_norm is None else (False,):
         settled, found = find(partial(cone, growing=growing))
@@ -212,7 +212,7 @@ def test_the_light_cone_is_dense(x64, batch_norm, reading):
 def test_without_freezing_the_statistics_of_every_pass_stay(x64):
     net = small("batch", skip_weight=1.5)
     params, stats, x, y = example(net)
-    frozen, loose = (run(net, params, stats, x, y, Constant()(4, net.distance), "energy", partial(dense, freeze=freeze), "pc", optax.sgd(0.1))[0]
+    frozen, loose = (run(net, params, stats, x, y, Constant()(4, net.distance), "energy", partial(dense_inference, freeze=freeze), "pc", optax.sgd(0.1))[0]
                      for freeze in (True, False))
     assert worst(loose.final, frozen.final) < 1e-12, "mode batch normalises by the batch, whatever the statistics are"
     stem = jax.lax.conv_general_dilated(x, params[0]["kernel"], (1, 1), [(1, 1)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
@@ -224,7 +224,7 @@ def test_without_freezing_the_statistics_of_every_pass_stay(x64):
 def test_a_weight_gradient_by_finite_differences(x64):
     net = small()
     params, stats, x, y = example(net)
-    settled, grads = run(net, params, stats, x, y, Constant()(8, net.distance), "energy", dense, "pc", optax.sgd(0.05))
+    settled, grads = run(net, params, stats, x, y, Constant()(8, net.distance), "energy", dense_inference, "pc", optax.sgd(0.05))
     charged = jax.jit(lambda p: total_energy(jax.tree.map(jnp.subtract, settled.final, predictions(net, p, stats, x, settled.final))))
     for node in (0, 5, 6):                                   # the stem, a stride, a 1x1 convolution
         kernel, h = params[node]["kernel"], 1e-5

@@ -9,7 +9,7 @@ import pytest
 
 from helpers_core import says, setup, small_graph, small_mlp, worst
 from pc_precision.energy import Output, Silenced, Spiking
-from pc_precision.inference import dense, infer, rows
+from pc_precision.inference import dense_inference, infer, rows
 from pc_precision.layers import Network, feedforward
 from pc_precision.learning import Algorithm, forward, learn, weight_gradient
 from pc_precision.light_cone import cone, relax
@@ -50,7 +50,7 @@ def test_a_cone_that_leaves_silence_out_is_dense_inference_of_the_same_table(x64
             run = lambda table, way: relax(net, params, stats, x, y, table, X_STEP, 0.5, reading, nesterov, 0.7, inference=way)
             silenced = Silenced(lambda T, L, table=table: table, skip)(T, net.distance)
             np.testing.assert_array_equal(silenced, zeroed(net, table, skip))
-            skipping, full = jax.jit(lambda: (run(silenced, partial(cone, growing=growing)), run(jnp.asarray(silenced), dense)))()
+            skipping, full = jax.jit(lambda: (run(silenced, partial(cone, growing=growing)), run(jnp.asarray(silenced), dense_inference)))()
             assert max(worst(a, b) for a, b in zip(skipping[:4], full[:4], strict=True)) <= 1e-12, (T, schedule)
             assert worst(skipping.energies, full.energies) <= 1e-12
 

@@ -19,7 +19,7 @@ from pc_precision.algorithms import ALGORITHMS, OPTIMISERS, Named
 from pc_precision.data import Dataset, DatasetInfo, Split, dataset, load, normalise
 from pc_precision.energy import LOSSES, Decaying, Output, Silenced, Spiking, layer_energies
 from pc_precision.experiment import Experiment
-from pc_precision.inference import dense, infer, rows
+from pc_precision.inference import dense_inference, infer, rows
 from pc_precision.layers import feedforward
 from pc_precision.learning import forward, learn, nudge_both_ways, nudge_by, pc, weight_gradient
 from pc_precision.light_cone import relax, relax_dense
@@ -227,7 +227,7 @@ def test_a_plan_says_by_names_what_is_compiled_and_schedules_and_nudging_are_num
     assert plans["PC"] == plans["S"] == plans["D"] == plans["PC-CN"] and plans["S+F"] == plans["F"] == plans["D+F-CN"]
     assert len({plans[name] for name in ("BP", "PC", "F", "ePC", "iPC")}) == 5
     assert (plans["ePC"].inference, plans["ePC"].rule, plans["ePC"].tempo) == (error_coordinates, pc, "batch")
-    assert (plans["iPC"].inference, plans["iPC"].tempo) == (dense, "step") and (plans["BP"].rule, plans["EP"].nudge) == (forward, nudge_both_ways)
+    assert (plans["iPC"].inference, plans["iPC"].tempo) == (dense_inference, "step") and (plans["BP"].rule, plans["EP"].nudge) == (forward, nudge_both_ways)
     assert {plan.nudge for name, plan in plans.items() if name != "EP"} == {nudge_by}
     other = make_plan(replace(EXP, output="cross_entropy", dtype="bfloat16"), INFO)
     assert (other.loss, other.dtype) == (LOSSES["cross_entropy"], "bfloat16")

@@ -1,6 +1,6 @@
 "What runs experiments: the store of results, checkpoints, queues, searches."
 
-from .cluster import Cluster, search_on
+from .cluster import Cluster, Order, search_on
 from .queue import Job, Left, Limit, start, work
 from .results import kept, load_trained, metrics, predict, read_store
 from .search import (
@@ -9,7 +9,7 @@ from .store import Merged, Store
 from .tables import incomplete
 
 __all__ = [
-    "Cluster", "Job", "Left", "Limit", "Merged", "Search", "Store", "importances",
-    "incomplete", "kept", "load_best", "load_trained", "metrics", "predict",
-    "read_best", "read_store", "read_trials", "search_on", "space", "start", "work",
-    "written"]
+    "Cluster", "Job", "Left", "Limit", "Merged", "Order", "Search", "Store",
+    "importances", "incomplete", "kept", "load_best", "load_trained", "metrics",
+    "predict", "read_best", "read_store", "read_trials", "search_on", "space", "start",
+    "work", "written"]

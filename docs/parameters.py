@@ -25,7 +25,7 @@ KINDS = {                                                   # of what the code a
     "store": f"{PATH} | {STORE}", "folder": PATH, "path": PATH, "data_dir": f"{PATH} | ``None``", "out_dir": PATH, "results_dir": PATH,
     "storage": "what Optuna takes as storage, or ``None``", "frame": FRAME, "trials": FRAME, "costs": FRAME, "fig": FIGURE,
     "ax": "matplotlib ``Axes``", "axes": "array of matplotlib ``Axes``", "datasets": NAMES, "models": NAMES, "algorithms": NAMES,
-    "batch_norms": NAMES, "seeds": "a number, a list of numbers or ``None``", "state": "state of the optax optimiser", "dist": "an Optuna distribution", "programs": FRAME}
+    "batch_norms": NAMES, "seeds": "a number, a list of numbers or ``None``", "state": "state of the optax optimiser", "optimiser": "state of the optax optimiser", "sign": "``float``", "dist": "an Optuna distribution", "programs": FRAME}
 KINDS |= {"Output.y": ARRAY, "Named.value": "any value", "save_table.table": FRAME, "to_markdown.table": FRAME, "plan_search.trials": "``int`` | ``None``"}
 listed = lambda values: ", ".join(f"`{value!r}`" for value in values)
 COMMON = {                                                  # what a name means wherever it stands, if the docstring does not say

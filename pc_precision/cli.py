@@ -27,7 +27,8 @@ from .machine import keep_warm, processor, provenance
 from .paper.profiles import PROFILES, items, plans, store_of
 from .runs.checkpoints import under_way
 from .runs.cluster import Cluster, Order, search_on
-from .runs.queue import Job, cost, epoch_seconds, sentence, start, work
+from .runs.queue import (
+    Job, epoch_seconds, hours_of, sentence, start, work)
 from .runs.results import as_settings, results
 from .runs.store import Store
 
@@ -114,13 +115,12 @@ def job_of(name: str, parameters: dict[str, Any], store: str, **times: Any) -> J
 # %% ../nbs/40_cli.ipynb #10c6b381
 def hours(missing: Iterable[Experiment], seconds: dict[tuple, float]) -> str:
     "At most so many hours for `missing`; 'unknown' where nothing like it was measured."
-    known = [(exp.epochs, seconds.get(cost(as_settings(exp)))) for exp in missing]
-    total = sum(epochs * each for epochs, each in known if each is not None) / 3600
-    unknown = sum(each is None for _, each in known)
-    if unknown == len(known):
-        return "unknown" if known else "0"
-    rest = f" (unknown: {unknown} of {len(known)} runs)" if unknown else ""
-    return f"{total:.2g}{rest}"
+    missing = list(missing)
+    known, unknown = hours_of(missing, seconds)
+    if unknown == len(missing):
+        return "unknown" if missing else "0"
+    rest = f" (unknown: {unknown} of {len(missing)} runs)" if unknown else ""
+    return f"{known:.2g}{rest}"
 
 # %% ../nbs/40_cli.ipynb #0e7a1a79
 def interrupted(said: str) -> None:

@@ -9,7 +9,6 @@ __all__ = ['DATASETS', 'COUNTS', 'Split', 'DatasetInfo', 'Dataset', 'check_image
 
 # %% ../nbs/11_data.ipynb #40828082
 import contextlib
-import difflib
 import hashlib
 import importlib.resources
 import importlib.util
@@ -23,6 +22,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from .checks import did_you_mean
 
 # %% ../nbs/11_data.ipynb #d8881b84
 class Split(NamedTuple):
@@ -227,10 +228,9 @@ def _missing(name: str, data_dir: pathlib.Path) -> Exception:
         return FileNotFoundError(
             f"{name} is not prepared in {data_dir}: prepare it once with "
             f'pc.prepare("{name}", "{data_dir}")')
-    near = difflib.get_close_matches(name, DATASETS, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, DATASETS)
     return ValueError(f"{name!r} is neither one of {', '.join(DATASETS)} nor a TFDS "
-                      f"set prepared in {data_dir}" + hint)
+                      f"set prepared in {data_dir}{f'; {hint}' * bool(hint)}")
 
 # %% ../nbs/11_data.ipynb #5cac1dc8
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ __all__ = ['prepare']
 
 # %% ../nbs/12_preparation.ipynb #69ae749c
 import contextlib
-import difflib
 import hashlib
 import io
 import os
@@ -23,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .checks import did_you_mean
 from .data import (
     COUNTS, DATASETS, check_labels, check_official, decoded_image, describe_set,
     readable_records, statistics, version_dir)
@@ -426,10 +426,7 @@ def prepare(name: str, data_dir: str | pathlib.Path,
         raise ValueError(
             'digits come with the package and need no preparation: pc.load("digits")')
     if name not in _RECIPES:
-        near = difflib.get_close_matches(str(name), _RECIPES, 1)
-        hint = "; any other set: by TFDS, as array_record"
-        if near:
-            hint = f"; did you mean {near[0]!r}?"
+        hint = did_you_mean(name, _RECIPES) or "any other set: by TFDS, as array_record"
         raise ValueError(
-            f"{name!r} cannot be prepared here, only {', '.join(_RECIPES)}" + hint)
+            f"{name!r} cannot be prepared here, only {', '.join(_RECIPES)}; {hint}")
     return _prepare(_RECIPES[name], pathlib.Path(data_dir).expanduser(), source)

@@ -31,7 +31,11 @@ from .protocol import (
 
 # %% ../nbs/16_training.ipynb #15627bea
 class State(NamedTuple):
-    "What the next step needs."
+    """What the next step needs.
+
+    params, stats: of the network; optimiser: its state; key: of the order of the images
+    and of augmentation; epoch: how many have ended.
+    """
     params: tuple
     stats: tuple
     optimiser: Any

@@ -17,7 +17,7 @@ from pc_precision.experiment import Experiment
 from pc_precision.layers import Module, Network
 from pc_precision.learning import RULES, forward, learn
 from pc_precision.networks import Block, Readout, mlp, vgg
-from pc_precision.paper.costs import (Step, by_device, compiled_programs, cost_table, cost_rows, counted_table, every_table, flops, hours_of,
+from pc_precision.paper.costs import (Step, by_device, compiled_programs, cost_table, cost_rows, counted_table, every_table, flops, measured_hours,
                                       images_of, largest_batches, layer_flops, measured_tables, operations, parameter_count, program_flops,
                                       shown, sizes, step_costs, step_flops, timing_table, training_flops)
 from pc_precision.paper.profiles import items
@@ -169,8 +169,8 @@ def test_measured_hours_are_those_of_the_arithmetic():
     runs.append(timed(GRID[1], 300.0, 10, "some GPU"))       # it shared the device, so it tells nothing
     seconds = epoch_seconds(runs, "some GPU")
     assert seconds == {cost(GRID[0].settings): 5.0}
-    assert hours_of(GRID[:2], seconds) == pytest.approx(2 * 20 * 5 / 3600)       # two seeds of S+F
-    table = cost_table({"t": GRID}, lambda some: hours_of(some, seconds))
+    assert measured_hours(GRID[:2], seconds) == pytest.approx(2 * 20 * 5 / 3600)       # two seeds of S+F
+    table = cost_table({"t": GRID}, lambda some: measured_hours(some, seconds))
     row = table.loc[("t", "mlp-16")]
     assert row["S+F"] == pytest.approx(200 / 3600) and math.isnan(row["BP"]) and math.isnan(row["all"]) and row["runs"] == 6
     assert list(shown(table)["BP"]) == ["not measured"] * 2

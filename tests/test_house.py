@@ -189,7 +189,7 @@ LONG_CELLS = {
     "22_results": 2, "25_search": 1, "32_costs": 1, "34_verdicts": 1}
 # public names beyond 30 of a module
 MANY_NAMES = {
-    "06_light_cone": 31, "20_store": 33, "22_results": 51, "25_search": 32, "31_profiles": 64, "32_costs": 35, "33_figures": 63,
+    "06_light_cone": 31, "20_store": 33, "22_results": 51, "25_search": 32, "31_profiles": 64, "32_costs": 34, "33_figures": 63,
     "34_verdicts": 51}
 
 

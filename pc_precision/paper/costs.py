@@ -6,8 +6,8 @@
 __all__ = ['PRODUCTS', 'NOT_MEASURED', 'PROGRAMS', 'OF_A_PROGRAM', 'product_shapes', 'parameter_count', 'layer_flops',
            'level_flops', 'relaxation_flops', 'flops', 'product_flops', 'Values', 'program_flops', 'step_hyper',
            'step_flops', 'training_flops', 'cost_rows', 'timing_table', 'Step', 'step_costs', 'sizes', 'images_of',
-           'epoch_operations', 'operations', 'kind', 'hours_of', 'cost_table', 'shown', 'every_table',
-           'measured_tables', 'counted_table', 'compiled_programs', 'training_programs', 'by_device', 'largest_batches']
+           'epoch_operations', 'operations', 'measured_hours', 'cost_table', 'shown', 'every_table', 'measured_tables',
+           'counted_table', 'compiled_programs', 'training_programs', 'by_device', 'largest_batches']
 
 # %% ../../nbs/32_costs.ipynb #4482d8c4
 import functools
@@ -31,7 +31,7 @@ from ..networks import Conv, Head, Residual
 from .profiles import ITEMS, items
 from ..protocol import (
     Hyper, Protocol, epoch_hyper, network, protocol, selection_of)
-from ..runs.queue import cost, epoch_seconds
+from ..runs.queue import cost, epoch_seconds, hours_of
 from ..runs.results import as_settings
 from ..training import data_of, jit_step, first_state, training_split
 
@@ -250,7 +250,7 @@ def cost_rows(experiments: Iterable[Experiment], data_dir: Any = None) -> Any:
     return pd.DataFrame(rows)
 
 # %% ../../nbs/32_costs.ipynb #b615ce82
-def timing_table(frame: Any, cost_rows: Any, first_epoch: int = 5,
+def timing_table(frame: Any, costs: Any, first_epoch: int = 5,
                  peak_tflops: float | None = None) -> Any:
     """Seconds an epoch from `first_epoch` on, mean ± standard deviation over runs.
 
@@ -261,7 +261,7 @@ def timing_table(frame: Any, cost_rows: Any, first_epoch: int = 5,
     cell = ["dataset", "model", "algorithm"]
     rows = frame[(frame["metric"] == "seconds") & (frame["epoch"] >= first_epoch)]
     runs = rows.groupby([*cell, "key"], sort=False)["value"].mean().reset_index()
-    table = runs.merge(cost_rows, on="key").groupby(cell, sort=False).agg(
+    table = runs.merge(costs, on="key").groupby(cell, sort=False).agg(
         mean=("value", "mean"), std=("value", "std"), images=("images", "first"),
         T=("steps", "max"), operations=("operations", "first"))
     rate = table.images / table["mean"]
@@ -365,19 +365,10 @@ def operations(exp: Experiment) -> int | None:
 NOT_MEASURED = "not measured"
 
 
-@functools.cache  # tables ask for a run in several sums
-def kind(exp: Experiment) -> tuple:
-    "What decides the seconds of an epoch, see `queue.cost`."
-    return cost(as_settings(exp))
-
-
-def hours_of(wanted: Iterable[Experiment], seconds: dict[tuple, float]) -> float:
-    """Hours at most from measured seconds of an epoch by `queue.cost`.
-
-    NaN if one of them was not measured.
-    """
-    known = lambda exp: seconds.get(kind(exp), math.nan)
-    return sum(exp.epochs * known(exp) for exp in wanted) / 3600
+def measured_hours(wanted: Iterable[Experiment], seconds: dict[tuple, float]) -> float:
+    "Hours at most, as `hours_of` tells them; NaN if the like of one was not measured."
+    hours, unknown = hours_of(wanted, seconds)
+    return math.nan if unknown else hours
 
 # %% ../../nbs/32_costs.ipynb #dfe60447
 def cost_table(wanted: dict[str, list[Experiment]],
@@ -423,11 +414,12 @@ def measured_tables(wanted: dict[str, list[Experiment]],
     measured.
     """
     runs, found = list(runs), {}
-    kinds = {kind(exp) for some in wanted.values() for exp in some}
+    kinds = {cost(as_settings(exp)) for some in wanted.values() for exp in some}
     for device in dict.fromkeys(run["provenance"]["device"] for run in runs):
         seconds = epoch_seconds(runs, device)
         if kinds & seconds.keys():
-            found[device] = cost_table(wanted, lambda some: hours_of(some, seconds))
+            value = lambda some: measured_hours(some, seconds)
+            found[device] = cost_table(wanted, value)
     return found
 
 

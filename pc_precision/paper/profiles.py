@@ -13,7 +13,6 @@ __all__ = ['SPIKING', 'ROWS', 'SEARCHED', 'ENOUGH', 'OF_A_RUN', 'RATES', 'MATTER
            'narrowed', 'plan_search', 'plans', 'next_profile', 'larger_scale']
 
 # %% ../../nbs/31_profiles.ipynb #9b29543a
-import difflib
 import itertools
 import json
 import pathlib
@@ -23,7 +22,7 @@ from importlib.resources import files
 from typing import Any, Callable, Iterable
 
 from ..algorithms import ALGORITHMS, PRESETS, mupc_settings
-from ..checks import choose, unwritable
+from ..checks import choose, did_you_mean, unwritable
 from ..experiment import Experiment, Known, configurations, has_settings
 from ..inference import READINGS
 from ..machine import processor
@@ -206,9 +205,9 @@ def check_parameters(names: dict, before: Iterable[str]) -> None:
         n for n in names
         if not n.startswith("_") and n not in before and n not in declared]
     for name in new:
-        near = difflib.get_close_matches(name, declared, n=1, cutoff=0.0)
-        raise ValueError(f"unknown parameter {name!r}: did you mean {near[0]!r}? "
-                         f"Allowed: {', '.join(declared)}")
+        hint = did_you_mean(name, declared, cutoff=0.0)
+        raise ValueError(
+            f"unknown parameter {name!r}: {hint} Allowed: {', '.join(declared)}")
     if "out_dir" in names:
         check_folder(names["out_dir"])
 

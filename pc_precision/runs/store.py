@@ -339,8 +339,9 @@ class Store:
         return self.folder / ".checkpoints" / key
 
     def begun(self) -> list[str]:
-        "The keys of runs that left a checkpoint."
-        return sorted(path.name for path in self.folder.glob(".checkpoints/*"))
+        "The keys of runs that are under way: each has left a checkpoint."
+        files = self.folder.glob(".checkpoints/*/[0-9]*.safetensors")
+        return sorted({path.parent.name for path in files})
 
     def parameters_path(self, key: str) -> pathlib.Path:
         "Where the trained network of a run lies, if it was kept."

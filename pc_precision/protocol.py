@@ -45,13 +45,15 @@ def covariance(exp: Experiment) -> jax.Array:
     """
     settings, schedule = exp.settings, exp.recipe.schedule
     if exp.recipe.inference == "sweep":
-        return Constant()(0, exp.distance)
-    if not callable(schedule):
+        schedule = Constant()
+    elif not callable(schedule):
         make, names = SCHEDULES[schedule]
         schedule = make(*(settings[name] for name in names))
     if settings.get("skip"):
         schedule = Silenced(schedule, settings["skip"])
-    return schedule(settings["T"], exp.distance)
+    # an experiment is known before anything is compiled, and so is its table
+    with jax.ensure_compile_time_eval():
+        return schedule(settings.get("T", 0), exp.distance)
 
 # %% ../nbs/15_protocol.ipynb #27e1c019
 class Hyper(NamedTuple):

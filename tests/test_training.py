@@ -21,12 +21,12 @@ from pc_precision.energy import LOSSES, Decaying, Output, Silenced, Spiking, lay
 from pc_precision.experiment import Experiment
 from pc_precision.inference import dense_inference, infer, rows
 from pc_precision.layers import feedforward
-from pc_precision.learning import forward, learn, nudge_both_ways, nudge_by, pc, weight_gradient
+from pc_precision.learning import algorithm_gradient, forward, learn, nudge_both_ways, nudge_by, pc, weight_gradient
 from pc_precision.light_cone import relax, relax_dense
 from pc_precision.methods import error_coordinates, sweep
-from pc_precision.protocol import epoch_hyper, learning_rates, make_algorithm, make_plan, network, protocol, selection_of
+from pc_precision.protocol import algorithm_of, epoch_hyper, learning_rates, make_algorithm, make_plan, network, protocol, selection_of
 from pc_precision.training import (Epoch, best_epoch, data_of, diverged, evaluate, finished, jit_evaluate, jit_init, jit_step, jit_steps,
-                                   merit, report, first_state, train, train_epoch, train_step, training_split)
+                                   first_state, merit, report, train, train_epoch, train_step, training_split)
 
 feedforward, relax, relax_dense, infer, weight_gradient = map(jitted, (feedforward, relax, relax_dense, infer, weight_gradient))
 train_step = jax.jit(train_step, static_argnames="plan")
@@ -250,6 +250,19 @@ def test_only_the_front_door_and_what_makes_the_parts_of_a_protocol_know_the_req
     functions = {name: value for name, value in vars(training).items() if callable(value) and getattr(value, "__module__", "") == training.__name__}
     know = {name for name, value in functions.items() if any(p.annotation is Experiment for p in inspect.signature(value).parameters.values())}
     assert know == {"data_of", "train"}
+
+
+def test_the_algorithm_of_an_experiment_may_be_made_while_a_program_is_traced():
+    x, y = batch()
+    for name in ("BP", "S+F", "D", "PC-CN"):
+        asked = replace(EXP, algorithm=name)
+        net = network(asked, 7)
+        params, stats = init(net, jax.random.key(0), x)
+        run = lambda p: algorithm_gradient(algorithm_of(asked, INFO), net, p, stats, x, Output(y), -1.0)[0]
+        outside = algorithm_of(asked, INFO)
+        other = jax.jit(lambda p: algorithm_gradient(outside, net, p, stats, x, Output(y), -1.0)[0])(params)
+        for a, b in zip(*map(jax.tree.leaves, (jax.jit(run)(params), other)), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("model, networks", [("mlp-16-16", 1), ("resnet10", 2)])         # of a graph, one more for its distances

@@ -2,6 +2,7 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -41,6 +42,22 @@ def pretended(exp, data, report=lambda epoch, value: None):
 @pytest.fixture
 def pretend(monkeypatch):
     monkeypatch.setattr(module, "objective", pretended)
+
+
+@pytest.fixture(scope="module")
+def whole_search(tmp_path_factory):
+    "A folder in which a search of PLAN, with a pretended objective, has ended."
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "objective", pretended)
+        search(PLAN, folder, progress=False)
+    return folder
+
+
+@pytest.fixture
+def ended(whole_search, tmp_path, pretend):
+    "A copy of it."
+    return Path(shutil.copytree(whole_search, tmp_path / "ended"))
 
 
 @pytest.fixture
@@ -381,28 +398,26 @@ def test_a_broken_storage_is_one_sentence(pretend, make, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"experiment": {"model": "vgg99"}, "key": "0"}', None])
-def test_a_broken_record_is_one_sentence(pretend, text, tmp_path):
-    search(PLAN, tmp_path, progress=False)
-    path = tmp_path / f"{PLAN.name}.json"
+def test_a_broken_record_is_one_sentence(ended, text):
+    path = ended / f"{PLAN.name}.json"
     path.write_text(path.read_text().replace('"x_step": ', '"x_step": 1') if text is None else text)
-    for read in (lambda: load_best(path), lambda: search(PLAN, tmp_path, progress=False)):
+    for read in (lambda: load_best(path), lambda: search(PLAN, ended, progress=False)):
         with pytest.raises(ValueError, match="not the whole record") as error:
             read()
         assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("cut", [lambda text: "".join(text.splitlines(True)[:4]), lambda text: text[:-5], lambda text: ""])
-def test_a_truncated_table_of_trials_is_one_sentence(pretend, cut, tmp_path):
-    search(PLAN, tmp_path, progress=False)
-    path = tmp_path / f"{PLAN.name}.csv"
+def test_a_truncated_table_of_trials_is_one_sentence(ended, cut):
+    path = ended / f"{PLAN.name}.csv"
     path.write_text(cut(path.read_text()))
-    for read in (lambda: read_trials(path), lambda: search(PLAN, tmp_path, progress=False)):
+    for read in (lambda: read_trials(path), lambda: search(PLAN, ended, progress=False)):
         with pytest.raises(ValueError, match="is cut short") as error:
             read()
         assert "\n" not in str(error.value)
     path.unlink()
     path.with_suffix(".json").unlink()
-    assert len(search(PLAN, tmp_path, progress=False)) == 8, "what the storage holds is not searched twice"
+    assert len(search(PLAN, ended, progress=False)) == 8, "what the storage holds is not searched twice"
 
 
 # Training

@@ -70,7 +70,7 @@ class Experiment:
     activation: str = "gelu"
     bn_mode: str = "batch"
     padding: int | None = None
-    # relaxation phase
+    # inference
     T: int | None = None
     x_step: float | None = None
     momentum: float | None = None

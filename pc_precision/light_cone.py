@@ -359,7 +359,7 @@ def relax(net: Network, params: tuple, stats: tuple, x: Any, y: Any, covariance:
           x_step: Any = 0.1, momentum: Any = 0.0, reading: str = "activity",
           nesterov: bool = False, beta: Any = 1.0,
           inference: Callable = cone) -> Settled:
-    """The relaxation phase of the paper: inference by SGD with momentum.
+    """Inference by SGD with momentum, which the paper calls the relaxation phase.
 
     It puts the energies of every step on record.
     x: inputs (B, ...); y: targets shaped like the output, e.g. one-hot (B, classes), or

@@ -45,7 +45,7 @@ def compiled_flops(rule: str, T: int, freeze: bool, batch: int = 64) -> float:
     return jax.jit(batch_of).lower(params, x, y, hyper).compile().cost_analysis()["flops"] / batch
 
 
-@pytest.mark.parametrize("T", [3, 5, 7])
+@pytest.mark.parametrize("T", [3, 7, pytest.param(5, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("rule", ["bp", "pc", "forward"])
 @pytest.mark.parametrize("freeze", [True, False])
 def test_flops_are_what_the_compiled_program_does(rule, T, freeze, monkeypatch):

@@ -111,6 +111,7 @@ def beside_backpropagation(step, T, schedule, rule):
     return np.array(cosines), np.array([np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(ours, truth)])
 
 
+@pytest.mark.slow
 def test_predictive_coding_at_T_equal_L_leaves_the_first_layer_what_was_published(x64):
     """Of an independent program, whose draws and seeds nobody knows: cosines .70, .93, .998, sizes 3.9e-10, .96."""
     cosines, sizes = beside_backpropagation(0.5, 32, Constant(), "pc")
@@ -182,7 +183,7 @@ def test_what_a_mupc_network_does_not_have_is_refused():
         Experiment(model=Named("mupc-own", mupc(2, 4)))
 
 
-@pytest.mark.parametrize("algorithm", ["BP", "PC", "S+F", "D+F-CN", "ePC", "iPC"])
+@pytest.mark.parametrize("algorithm", ["BP", "S+F", "iPC", *(pytest.param(name, marks=pytest.mark.slow) for name in ("PC", "D+F-CN", "ePC"))])
 def test_every_kind_of_algorithm_trains_one(algorithm):
     exp = Experiment(model="mupc-16x3", algorithm=algorithm, limit=256, batch_size=32, epochs=4, schedule_epochs=4, augment=False,
                      learning_rate=1e-2)

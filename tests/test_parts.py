@@ -62,6 +62,7 @@ def accept(monkeypatch, place, **settings) -> None:
     monkeypatch.setattr(parts, "PARTS", {"cifar100": (item, known | settings, found)})
 
 
+@pytest.mark.slow
 def test_the_pages_find_the_runs_that_the_tool_trains(folder, tmp_path, monkeypatch):
     few = dict(models="vgg5", algorithms="BP", batch_norms="none", seeds=0, epochs=1, width=1 / 32, limit=100)
     accept(monkeypatch, folder[0], **few)

@@ -68,6 +68,7 @@ def test_a_cell_counts_the_runs_of_the_store(item):
     assert smoke.words.startswith(f"`smoke`: {there} of {len(wanted)} runs, digits") and smoke.share == there / len(wanted)
 
 
+@pytest.mark.slow
 def test_a_card_tells_claim_what_is_published_what_ran_the_verdict_and_the_command(tmp_path):
     bare = scoreboard.card("table1", scoreboard.scales("table1", tmp_path), {})
     full = scoreboard.card("table1", scoreboard.scales("table1", ROOT / "results"), scoreboard.judged(ROOT / "results"))

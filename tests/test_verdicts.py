@@ -321,6 +321,7 @@ def test_a_verdict_says_untuned_if_one_of_its_cells_is(monkeypatch):
     assert verdict_table(judge(frame, ["T1"]))["verdict"].tolist() == ["holds"]
 
 
+@pytest.mark.slow
 def test_networks_of_one_depth_stand_in_one_order_whatever_the_hashes_of_their_names():
     models = ["vgg10", "vgg5", "mlp-8-8-8-8", "mlp-8-8-8-8-8-8-8-8-8", "resnet10"]
     code = f"from pc_precision.paper.figures import shallow_first; print(shallow_first({models}))"

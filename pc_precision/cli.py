@@ -29,7 +29,7 @@ from .runs.checkpoints import under_way
 from .runs.cluster import Cluster, Order, search_on
 from .runs.queue import (
     Job, epoch_seconds, hours_of, sentence, start, work)
-from .runs.results import as_settings, results
+from .runs.results import results
 from .runs.store import Store
 
 # %% ../nbs/40_cli.ipynb #c053b47e

@@ -132,8 +132,7 @@ class Experiment:
         "The distance of layers 1..L to the output; in a chain, which has one, L."
         if isinstance(self.model, str) and self.model not in RESNET:
             return depth(self.model)
-        net = structure(self, 2)
-        return len(net) if net.parents is None else net.distance
+        return structure(self, 2).L
 
     @property
     def layers(self) -> int:
@@ -294,7 +293,7 @@ FIELD_DEFAULTS = {each.name: each.default for each in fields(Experiment)}
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:
-    """The key of the resolve_settings settings that matter.
+    """The key of the settings that matter.
 
     Settings at a default are left out, so that a field added later leaves old keys as
     they are.

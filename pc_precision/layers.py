@@ -259,6 +259,11 @@ class Network:
         return tuple(first[number] for number in range(1, len(self) + 1))
 
     @property
+    def L(self) -> int | tuple[int, ...]:
+        "What a schedule takes for L: the layers of a chain, the distances in a graph."
+        return len(self) if self.parents is None else self.distance
+
+    @property
     def depth(self) -> int:
         """The steps that the output's error needs to reach every layer, plus one.
 

@@ -191,8 +191,7 @@ class Learned(NamedTuple):
 
 def step_rows(algorithm: Algorithm, net: Network) -> tuple:
     "Weights and rates of the algorithm's steps, each (T, L)."
-    L = len(net) if net.parents is None else net.distance
-    return rows(net, algorithm.schedule(algorithm.T, L), algorithm.reading)
+    return rows(net, algorithm.schedule(algorithm.T, net.L), algorithm.reading)
 
 # %% ../nbs/08_learning.ipynb #f719943e
 def algorithm_gradient(algorithm: Algorithm, net: Network, params: tuple, stats: tuple,

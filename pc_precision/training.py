@@ -210,8 +210,8 @@ def evaluate(plan: Plan, params: tuple, stats: tuple, split: Split,
                 loss=plan.loss, dtype=plan.dtype)
     batch, total, mesh = min(batch, len(split.labels)), 0.0, mesh_under(params)
     batch += -batch % (mesh.size if mesh else 1)  # an equal part for each device
-    for first_state in range(0, len(split.labels), batch):
-        images, labels = (np.asarray(a[first_state:first_state + batch]) for a in split)
+    for start in range(0, len(split.labels), batch):
+        images, labels = (np.asarray(a[start:start + batch]) for a in split)
         short = batch - len(labels)
         padded = lambda a: np.pad(a, [(0, short)] + [(0, 0)] * (a.ndim - 1))
         images, labels = padded(images), padded(labels)

@@ -50,9 +50,9 @@ def test_the_light_cone_gives_the_numbers_of_the_dense_computation(x64, name, st
             return [method(net, params, stats, x, y, covariance, X_STEP, momentum, reading, nesterov, beta)
                     for method in (relax, relax_dense)]
 
-        cone, dense_inference = jax.jit(jax.vmap(both))(*everything_traced(T_OF[T](L), L))
+        cone, dense = jax.jit(jax.vmap(both))(*everything_traced(T_OF[T](L), L))
         assert cone.energies.shape[1:] == (T_OF[T](L) + 1, L)
-        gaps[reading, nesterov, T] = max(worst(a, b) for a, b in zip(cone[:4], dense_inference[:4], strict=True))
+        gaps[reading, nesterov, T] = max(worst(a, b) for a, b in zip(cone[:4], dense[:4], strict=True))
         if T == "=":
             moved = [float(jnp.abs(d).reshape(len(d), -1).max(1).min()) for d in cone.displacements]
             assert min(moved) > 1e-6, "a comparison of activities that stand still proves nothing"
@@ -564,7 +564,7 @@ def test_the_type_of_the_parameters_is_kept_whatever_the_type_of_the_numbers(dty
 def test_inference_has_derivatives_in_its_numbers_both_ways_and_they_are_those_of_finite_differences(x64, name, way, T):
     net, shape = NETS[name]()
     params, stats, x, y = setup(net, shape)
-    L = len(net) if net.parents is None else net.distance
+    L = net.L
 
     @jax.jit
     def value(numbers):

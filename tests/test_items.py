@@ -8,9 +8,9 @@ import pytest
 
 from pc_precision.algorithms import PRESETS
 from pc_precision.cli import cells, is_parameters, notebooks
-from pc_precision.experiment import Experiment, configurations
+from pc_precision.experiment import Experiment, configurations, explain
 from pc_precision.paper.profiles import (ITEMS, KNOWN, NOTHING, PROFILES, THIRTEEN, as_list, by_row, check_parameters, collect_searches,
-                                      found_searches, grid, items, larger_scale, plans, store_of, untuned)
+                                          found_searches, grid, items, known_settings, larger_scale, plans, row_parts, store_of, untuned)
 from pc_precision.runs.results import as_settings, kept
 from pc_precision.runs.store import Store
 
@@ -213,6 +213,19 @@ def test_untuned_is_what_nobody_searched():
     assert untuned(frame_of(items("table1", "laptop", models="vgg5", algorithms="PC", x_step=0.3))).all()     # other settings
     assert untuned(frame_of(items("table1", "smoke"))).all()
     assert not untuned(frame_of(configurations())).any()
+
+
+def test_a_source_is_told_for_its_own_network_and_reading_only():
+    known = known_settings()
+    sources = lambda exp: {one.source for one in explain(exp, known).values()}
+    resnet = PRESETS["S+F (energy) resnet10"]
+    assert "preset 'S+F (energy) resnet10'" in sources(Experiment(model="resnet10", algorithm="S+F", **resnet))
+    assert "preset 'S+F (energy) resnet10'" not in sources(Experiment(model="vgg5", algorithm="S+F", **resnet))
+    printed = next(one for one in known if one.source == "known before any search, 'S+F (activity)'")
+    assert printed.where == dict(algorithm="S+F", reading="activity") and printed.settings["x_step"] == 3e-3
+    assert printed.source not in sources(Experiment(algorithm="S+F", reading="energy", x_step=3e-3))
+    assert [row_parts(row) for row in ("BP", "S+F-CN (energy)")] == [("BP", ""), ("S+F-CN", "energy")]
+    assert "our search cifar10_vgg7_D_none_676b6b65" in sources(items("table1", "laptop", models="vgg7", algorithms="D")[0])
 
 
 def test_a_search_of_few_trials_leaves_its_row_untuned(monkeypatch):

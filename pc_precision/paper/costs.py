@@ -32,7 +32,6 @@ from .profiles import ITEMS, items
 from ..protocol import (
     Hyper, Protocol, epoch_hyper, network, protocol, selection_of)
 from ..runs.queue import cost, epoch_seconds, hours_of
-from ..runs.results import as_settings
 from ..training import data_of, jit_step, first_state, training_split
 
 # %% ../../nbs/32_costs.ipynb #93953726
@@ -245,7 +244,7 @@ def cost_rows(experiments: Iterable[Experiment], data_dir: Any = None) -> Any:
             info = data.info
             images = len(split.labels) // exp.batch_size * exp.batch_size
         rows.append(dict(key=exp.key, images=images, layers=exp.layers,
-                         steps=as_settings(exp).get("T"),
+                         steps=exp.settings.get("T"),
                          operations=training_flops(exp, info)))
     return pd.DataFrame(rows)
 
@@ -414,7 +413,7 @@ def measured_tables(wanted: dict[str, list[Experiment]],
     measured.
     """
     runs, found = list(runs), {}
-    kinds = {cost(as_settings(exp)) for some in wanted.values() for exp in some}
+    kinds = {cost(exp.settings) for some in wanted.values() for exp in some}
     for device in dict.fromkeys(run["provenance"]["device"] for run in runs):
         seconds = epoch_seconds(runs, device)
         if kinds & seconds.keys():

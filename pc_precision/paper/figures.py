@@ -32,7 +32,6 @@ from .style import (
     COLOURS, FIGURE_STYLE, LOOKS, PAGE, PAIRED, Line, colour_bar, epoch_axis,
     epoch_lines,
     legend_below, page_figure, patch_legend)
-from ..runs.results import as_settings
 from ..runs.search import Search, importances, read_best, space, written
 from ..runs.tables import CELL, scores, summarise
 
@@ -875,7 +874,7 @@ def found_table(plans: Iterable[Search], folder: Any, frame: Any) -> Any:
         for which, exp in {"default": plan.base, "found": found}.items():
             keys = {replace(exp, seed=int(seed)).key for seed in frame.seed.unique()}
             row = {n: getattr(exp, n) for n in named} | {"settings": which}
-            row |= {n: round_to_three(as_settings(exp).get(n)) for n in plan.space}
+            row |= {n: round_to_three(exp.settings.get(n)) for n in plan.space}
             row["search"] = best if which == "found" else ""
             row["test"] = test_cell(frame[frame.key.isin(keys)])
             rows.append(row)

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['SPIKING', 'ROWS', 'SEARCHED', 'ENOUGH', 'OF_A_RUN', 'RATES', 'MATTERS', 'KNOWN', 'PROFILES', 'NORMS', 'SEVEN',
-           'THIRTEEN', 'AXES', 'MLPS', 'FOR_MLPS', 'HALF', 'FIFTH', 'TIMING', 'MUPC_NETS', 'FOR_MUPC', 'MUPC_EPOCHS',
-           'RIVAL_ROWS', 'ITEMS', 'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'by_row', 'collect_searches',
-           'write_searches', 'found_searches', 'searched_settings', 'known_row', 'tuned_settings', 'known_settings',
-           'untuned', 'check_parameters', 'check_folder', 'whole', 'listed', 'as_list', 'in_both_readings',
-           'row_settings', 'grid', 'figure_2', 'figure_5', 'figure_6', 'at_steps', 'table_1', 'figure_4', 'figure_7',
-           'table_2', 'resnet_18', 'verdict_runs', 'table_6', 'mupc_runs', 'rival_runs', 'items', 'store_of',
-           'narrowed', 'plan_search', 'plans', 'next_profile', 'larger_scale']
+           'THIRTEEN', 'MLPS', 'FOR_MLPS', 'HALF', 'FIFTH', 'TIMING', 'MUPC_NETS', 'FOR_MUPC', 'MUPC_EPOCHS',
+           'RIVAL_ROWS', 'ITEMS', 'NOTHING', 'NOT_SETTINGS', 'SEARCHES', 'row_of', 'row_parts', 'by_row',
+           'collect_searches', 'write_searches', 'found_searches', 'searched_settings', 'known_row', 'tuned_settings',
+           'known_settings', 'untuned', 'check_parameters', 'check_folder', 'whole', 'listed', 'as_list',
+           'in_both_readings', 'row_settings', 'grid', 'figure_2', 'figure_5', 'figure_6', 'at_steps', 'table_1',
+           'figure_4', 'figure_7', 'table_2', 'resnet_18', 'verdict_runs', 'table_6', 'mupc_runs', 'rival_runs',
+           'items', 'store_of', 'narrowed', 'plan_search', 'plans', 'next_profile', 'larger_scale']
 
 # %% ../../nbs/31_profiles.ipynb #9b29543a
 import itertools
@@ -26,6 +26,7 @@ from ..checks import choose, did_you_mean, unwritable
 from ..experiment import Experiment, Known, configurations, has_settings
 from ..inference import READINGS
 from ..machine import processor
+from ..networks import MODELS
 from ..runs.results import distinct, kept
 from ..runs.search import Search, read_best, space, steps_of
 from ..runs.store import write_whole
@@ -43,6 +44,12 @@ def row_of(algorithm: str, reading: str | None) -> str:
     An algorithm without spiking precision is its own row; so is the name of a row.
     """
     return f"{algorithm} ({reading})" if algorithm in SPIKING else algorithm
+
+
+def row_parts(row: str) -> tuple[str, str]:
+    "The algorithm of a row, and its reading or ''."
+    algorithm, _, reading = row.rstrip(")").partition(" (")
+    return algorithm, reading
 
 
 def by_row(frame: Any) -> Any:
@@ -151,12 +158,13 @@ PROFILES: dict[str, dict] = {
 def known_row(source: str, name: str, settings: dict[str, Any],
               **where: Any) -> Known:
     "What is known under the name of a row, or of a row and a network."
-    row, _, model = name.rpartition(" vgg")
-    network = dict(model=f"vgg{model}") if row else {}
+    row, _, model = name.rpartition(" ")
+    row, network = (row, dict(model=model)) if model in MODELS else (name, {})
+    algorithm, reading = row_parts(row)
     matters = {n: value for n, value in settings.items() if n in MATTERS}
     other = {n: value for n, value in settings.items() if n not in MATTERS}
-    algorithm = (row or name).partition(" (")[0]
-    return Known(source, other | network | where | dict(algorithm=algorithm), matters)
+    asked = dict(algorithm=algorithm) | (dict(reading=reading) if reading else {})
+    return Known(source, other | network | where | asked, matters)
 
 
 def tuned_settings() -> list[Known]:
@@ -175,9 +183,10 @@ def tuned_settings() -> list[Known]:
 
 def known_settings() -> list[Known]:
     "What `explain` may find in a run: `tuned_settings`, PRESETS and KNOWN."
+    tables = {"preset": PRESETS, "known before any search,": KNOWN}
     return tuned_settings() + [
-        known_row(f"preset {name!r}", name, settings)
-        for name, settings in (PRESETS | KNOWN).items()]
+        known_row(f"{source} {name!r}", name, settings)
+        for source, table in tables.items() for name, settings in table.items()]
 
 # %% ../../nbs/31_profiles.ipynb #a35cd10a
 def untuned(runs: Any) -> Any:
@@ -187,7 +196,7 @@ def untuned(runs: Any) -> Any:
     """
     import pandas as pd
     known = [one.where | one.settings for one in tuned_settings()]
-    plain = lambda run: run | dict(algorithm=run["algorithm"].partition(" (")[0])
+    plain = lambda run: run | dict(algorithm=row_parts(run["algorithm"])[0])
     searched = lambda run: any(has_settings(plain(run), table) for table in known)
     return pd.Series([not searched(run) for run in runs.to_dict("records")],
                      index=runs.index, dtype=bool)
@@ -263,7 +272,7 @@ NORMS = {"none": "without BatchNorm", "bn": "BatchNorm", "freeze": "BatchNorm Fr
 SEVEN = ["BP", "PC", "D", "S", "F", "D+F", "S+F"]
 # those of the paper, with centre nudging
 THIRTEEN = [*SEVEN, *(f"{name}-CN" for name in SEVEN[1:])]
-AXES = ("datasets", "models", "algorithms", "batch_norms", "seeds", "epochs")
+
 
 # %% ../../nbs/31_profiles.ipynb #69074261
 def in_both_readings(algorithms: Any, default: list[str]) -> list[str]:
@@ -284,7 +293,7 @@ def row_settings(profile: dict, model: str, row: str,
     given: names of settings to leave out. A twin with centre nudging starts from the
     settings of its row without; a network's own go before a row's.
     """
-    algorithm, _, reading = row.rstrip(")").partition(" (")
+    algorithm, reading = row_parts(row)
     told = dict(reading=reading or profile["reading"]) if algorithm in SPIKING else {}
     full, rows, settings = row_of(algorithm, told.get("reading")), profile["rows"], {}
     for base in (full.replace("-CN", ""), full):
@@ -306,8 +315,9 @@ def grid(profile: str, datasets: Any = None, models: Any = None, algorithms: Any
     profile's. settings: fields of Experiment; a tuple is one more axis. Raises
     ValueError for a name or a value that is not allowed.
     """
+    own = ("datasets", "models", "algorithms", "batch_norms", "seeds", "epochs")
     for name in settings:
-        choose("parameter", name, [*AXES, *(f.name for f in fields(Experiment))])
+        choose("parameter", name, [*own, *(f.name for f in fields(Experiment))])
     p = PROFILES[choose("profile", profile, PROFILES)]
     if rows is not None:
         p = p | {"rows": rows}
@@ -570,7 +580,7 @@ def rival_runs(profile: str, datasets: Any = None, models: Any = None,
     usual = PROFILES[profile]["settings"].get("learning_rate", 1e-3)
     at_every_step = dict(learning_rate=settings.get("learning_rate", usual) / 10)
     told = PROFILES[profile]["rows"] | {"iPC+S (energy)": PRESETS["S+F (energy)"]}
-    tempo_of = lambda row: ALGORITHMS[row.partition(" (")[0]].tempo
+    tempo_of = lambda row: ALGORITHMS[row_parts(row)[0]].tempo
     found = []
     for tempo, rate in (("batch", {}), ("step", at_every_step)):
         some = [row for row in rows if tempo_of(row) == tempo]
@@ -687,7 +697,7 @@ def next_profile(profile: str) -> str:
 
 
 def larger_scale(profile: str, store: Any, notebook: str, **parameters: Any) -> Any:
-    """What a store has_settings of a notebook's runs at the next larger profile.
+    """What a store holds of a notebook's runs at the next larger profile.
 
     The rows are those that `results` would return for up to five seeds. Trains nothing;
     where there is nothing, prints how to make it. parameters: as for `items`.

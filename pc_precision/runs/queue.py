@@ -22,7 +22,7 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple
 from ..experiment import Experiment
 from ..machine import processor
 from .checkpoints import Checkpoints
-from .results import Progress, as_settings, loader, run_missing, title
+from .results import Progress, loader, run_missing, title
 from .store import OUTCOMES, Store, check_zip, read_run
 
 # %% ../../nbs/24_queue.ipynb #48446f11
@@ -86,7 +86,7 @@ def hours_of(wanted: Iterable[Experiment],
 
     seconds: of an epoch, as `epoch_seconds` returns them.
     """
-    known = [(exp.epochs, seconds.get(cost(as_settings(exp)))) for exp in wanted]
+    known = [(exp.epochs, seconds.get(cost(exp.settings))) for exp in wanted]
     hours = sum(epochs * each for epochs, each in known if each is not None) / 3600
     return hours, sum(each is None for _, each in known)
 
@@ -124,11 +124,11 @@ class Limit:
         "Whether another epoch of this experiment fits."
         if self.over():
             return False
-        return self.left() >= self.expected.get(cost(as_settings(exp)), 0.0)
+        return self.left() >= self.expected.get(cost(exp.settings), 0.0)
 
     def __call__(self, exp: Experiment, seconds: float) -> bool:
         "Whether to stop after an epoch that took so long: the `stop` of `results.run`."
-        self.expected[cost(as_settings(exp))] = seconds
+        self.expected[cost(exp.settings)] = seconds
         return not self.room(exp)
 
 # %% ../../nbs/24_queue.ipynb #b5f1117b
